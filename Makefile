@@ -1,0 +1,50 @@
+# What a developer does daily. Everything is installed into .venv, by the lock file, and nothing outside the checkout.
+SHELL := /bin/sh
+PYTHON ?= $(firstword $(foreach p,python3.14 python3.13 python3.12 python3.11 python3,$(shell command -v $(p) 2>/dev/null)))
+BIN := .venv/bin
+UV := $(BIN)/uv
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE ?=
+RUN = $(BIN)/
+
+.PHONY: help setup demo test check lint types contracts unit system faults bench docs clean
+
+help:  ## What can be made.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: .venv/.ready  ## The environment, from the lock file.
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -n "$(PYTHON)" || { echo "qtasks needs Python 3.11 or newer on the PATH."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(UV) || $(BIN)/pip --quiet --disable-pip-version-check --no-cache-dir install "$$(sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/uv==\1/p;}' uv.lock)"
+	@$(UV) sync --quiet --locked
+	@touch $@
+
+demo: setup  ## Run examples/bell.yaml on the embedded default.
+	@QTASKS_HOME="$(CURDIR)/.qtasks" $(RUN)qtasks run examples/bell.yaml; status=$$?; \
+	QTASKS_HOME="$(CURDIR)/.qtasks" $(RUN)qtasks down >/dev/null; exit $$status
+
+test: check system  ## All tests, with servers of their own.
+
+check: lint types contracts unit  ## The quick subset: under a minute.
+
+lint: setup
+	@$(RUN)ruff check .
+	@$(RUN)ruff format --check .
+
+types: setup
+	@$(RUN)mypy
+
+contracts: setup
+	@$(RUN)lint-imports --no-cache
+
+unit: setup
+	@$(RUN)pytest -m "not system" -n 2
+
+system: setup
+	@$(RUN)pytest -m system
+
+clean:  ## Remove the environment and what was generated.
+	rm -rf .venv .cache .qtasks

@@ -1,0 +1,1 @@
+"""Where circuits run: one protocol, and a member per provider."""

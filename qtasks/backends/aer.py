@@ -1,0 +1,166 @@
+"""`local_simulator`: Qiskit Aer in this process."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from qtasks.backends.protocol import BackendError, Program, Ran
+from qtasks.backends.threads import Cores
+from qtasks.results import classical_memory
+
+NAME = "local_simulator"
+SEED_STEP = 2113
+"""What Aer adds to the seed from one circuit of a call to the next."""
+_PASS_MANAGERS = 64
+
+
+class AerBackend:
+    """Runs programs on Aer. Qiskit is imported when the first one is made; make it before forking, use it after.
+
+    A pass manager takes sixty times as long to build as to run a small circuit through, so each is built once per
+    target, level, layout and seed.
+    """
+
+    name = NAME
+
+    def __init__(self, cores: Cores) -> None:
+        import qiskit_aer
+        from qiskit_aer import AerSimulator
+
+        self.version: str = qiskit_aer.__version__
+        self._cores = cores
+        self._simulator = AerSimulator
+        self._run_on = AerSimulator()
+        self._widest: int = self._run_on.num_qubits
+        self._managers: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def warm(self) -> None:
+        """Build the pass manager that most jobs use."""
+        self._manager(2, "automatic", "statevector", 1, None, None)
+
+    def run(self, programs: Sequence[Program]) -> list[Ran | BackendError]:
+        """Run `programs`; those without a seed of their own share Aer calls, the others have one each.
+
+        The i-th circuit of a call gets the call's seed plus 2113·i, so a seed that was asked for can only stand first.
+        """
+        outcomes: dict[int, Ran | BackendError] = {}
+        groups: dict[tuple[Any, ...], list[tuple[int, Program, Any, float]]] = {}
+        for place, program in enumerate(programs):
+            started = time.perf_counter()
+            try:
+                circuit = self._compile(program)
+            except Exception as error:
+                outcomes[place] = _compile_error(error)
+                continue
+            shared = (program.shots, program.method, program.memory_limit, program.parallel)
+            key = shared if program.seed_simulator is None else (*shared, place)
+            groups.setdefault(key, []).append((place, program, circuit, time.perf_counter() - started))
+        for group in groups.values():
+            outcomes.update(self._call(group))
+        return [outcomes[place] for place in range(len(programs))]
+
+    def _compile(self, program: Program) -> Any:
+        from qiskit import qpy
+
+        circuit = qpy.load(io.BytesIO(program.qpy))[0]
+        manager = self._manager(
+            program.qubits,
+            program.method,
+            program.runs_as,
+            program.optimization_level,
+            program.initial_layout,
+            program.seed_transpiler,
+        )
+        return manager.run(circuit)
+
+    def _manager(
+        self, qubits: int, method: str, runs_as: str, level: int, layout: tuple[int, ...] | None, seed: int | None
+    ) -> Any:
+        # Aer's default target is as wide as a state vector that fits the machine; a stabilizer circuit may be wider.
+        target = runs_as if method == "automatic" and qubits > self._widest else method
+        key = (target, level, layout, seed)
+        manager = self._managers.get(key)
+        if manager is None:
+            from qiskit.transpiler import generate_preset_pass_manager
+
+            backend = self._run_on if target == "automatic" else self._simulator(method=target)
+            manager = generate_preset_pass_manager(
+                level, backend, initial_layout=list(layout) if layout else None, seed_transpiler=seed
+            )
+            self._managers[key] = manager
+            if len(self._managers) > _PASS_MANAGERS:
+                self._managers.popitem(last=False)
+        else:
+            self._managers.move_to_end(key)
+        return manager
+
+    def _call(self, group: list[tuple[int, Program, Any, float]]) -> dict[int, Ran | BackendError]:
+        first = group[0][1]
+        seed = first.seed_simulator
+        if seed is None:
+            seed = secrets.randbelow(2**31 - SEED_STEP * len(group))
+        if first.parallel:
+            with self._cores.all_free() as threads:
+                result = self._simulate(group, seed, threads)
+        else:
+            threads = 1
+            result = self._simulate(group, seed, threads)
+        if isinstance(result, BackendError):
+            return {place: result for place, *_ in group}
+        return {
+            place: _read(result.results[number], program, circuit, seconds, threads)
+            for number, (place, program, circuit, seconds) in enumerate(group)
+        }
+
+    def _simulate(self, group: list[tuple[int, Program, Any, float]], seed: int, threads: int) -> Any:
+        first = group[0][1]
+        options: dict[str, Any] = {"method": first.method, "max_parallel_threads": threads}
+        if first.memory_limit:
+            options["max_memory_mb"] = max(1, first.memory_limit // 2**20)
+        try:
+            job = self._run_on.run(
+                [circuit for _, _, circuit, _ in group], shots=first.shots, seed_simulator=seed, **options
+            )
+            result = job.result()
+        except Exception as error:
+            return BackendError(f"Aer could not run the circuit: {error}.", hint="See `qtasks logs` for the circuit.")
+        if len(result.results) != len(group):
+            return BackendError(f"Aer ran nothing: {result.status}.")
+        return result
+
+
+def _read(experiment: Any, program: Program, circuit: Any, compile_seconds: float, threads: int) -> Ran | BackendError:
+    if not experiment.success:
+        return BackendError(f"Aer could not run the circuit: {experiment.status.strip()}.")
+    counts = getattr(experiment.data, "counts", None)
+    if not counts:
+        return BackendError("Aer returned no counts.", reason="NothingMeasured", hint="Add qc.measure_all().")
+    registers, num_clbits, clbits = classical_memory(circuit)
+    return Ran(
+        counts=counts,
+        registers=registers,
+        num_clbits=num_clbits,
+        clbits=clbits,
+        seed_simulator=experiment.seed_simulator,
+        method=experiment.metadata.get("method", program.method),
+        depth=circuit.depth(),
+        gates=dict(circuit.count_ops()),
+        two_qubit_gates=circuit.num_nonlocal_gates(),
+        transpile_seconds=compile_seconds,
+        run_seconds=experiment.time_taken,
+        threads=threads,
+    )
+
+
+def _compile_error(error: Exception) -> BackendError:
+    message = str(error).strip().strip("'\"")
+    return BackendError(
+        f"The circuit could not be compiled for {NAME}: {message}.",
+        reason="TranspilerError",
+        hint="Check initialLayout and the gates of the circuit.",
+    )

@@ -1,0 +1,1 @@
+"""Circuits: formats, analysis, fingerprint, and the sandbox in which users' circuits are read."""

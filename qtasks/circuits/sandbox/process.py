@@ -1,0 +1,136 @@
+"""The warm process, as the workers see it: started, reached, started again when it died, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from qtasks.circuits.sandbox.server_socket import listen
+from qtasks.errors import Unavailable
+
+START_SECONDS = 60.0
+"""How long a request may wait for a child: the warm process takes a second to import Qiskit, and may be full."""
+
+
+_STOP_SECONDS = 5.0
+
+
+class WarmProcess:
+    """One warm process behind a Unix socket: somebody else's when `address` is given, otherwise our own.
+
+    Forked processes share the path and nothing else. Whoever finds the process dead starts the next one, under a lock.
+    """
+
+    def __init__(self, address: Path | None, *, spares: int) -> None:
+        self._given = address
+        self._spares = spares
+        self._folder: Path | None = None
+        self._folder_owner = 0
+        self._server: subprocess.Popen[bytes] | None = None
+        self._server_owner = 0
+        self._lock = threading.Lock()
+
+    @property
+    def address(self) -> Path:
+        """The socket that requests go to. Raises Unavailable before `start`."""
+        if self._given is not None:
+            return self._given
+        if self._folder is None:
+            raise Unavailable("The sandbox has not been started.", reason="SandboxUnavailable", hint="Call start().")
+        return self._folder / "socket"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, where this process started it."""
+        return self._server.pid if self._server is not None else None
+
+    def start(self) -> None:
+        """Starts the process and returns at once. Raises Unavailable where that cannot be done."""
+        if self._given is not None or self._folder is not None:
+            return
+        if sys.platform != "linux":
+            raise Unavailable(
+                "The sandbox for circuits needs Linux.",
+                reason="SandboxUnavailable",
+                hint="Run the worker on Linux, or name a sandbox that runs elsewhere in QTASKS_SANDBOX_SOCKET.",
+            )
+        self._folder = Path(tempfile.mkdtemp(prefix="qtasks-sandbox-"))
+        self._folder_owner = os.getpid()
+        self._spawn()
+
+    def close(self) -> None:
+        """Ends the process that this process started; its children go with it. May be called twice."""
+        with self._lock:
+            self._stop()
+            if self._folder is not None and self._folder_owner == os.getpid():
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
+
+    def connect(self) -> socket.socket:
+        """A connection for one request, to a new process when the old one is gone. Raises Unavailable."""
+        for last in (False, False, True):
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                server.settimeout(START_SECONDS)
+                server.connect(str(self.address))
+                return server
+            except OSError as error:
+                server.close()
+                if last or self._given is not None:
+                    raise Unavailable(
+                        f"The sandbox at {self.address} cannot be reached: {error.strerror or error}.",
+                        reason="SandboxUnavailable",
+                        hint="Start it: python -m qtasks.circuits.sandbox --socket PATH",
+                    ) from None
+            self._restart()
+        raise AssertionError("unreachable: the last try raises")
+
+    def _restart(self) -> None:
+        """Starts a new process at the same path, unless another thread or process has just done so."""
+        assert self._folder is not None
+        with self._lock, (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+                probe.connect(str(self.address))
+                return
+            self._stop()
+            self._spawn()
+
+    def _spawn(self) -> None:
+        try:
+            with listen(self.address) as listener:
+                main = Path(__file__).with_name("__main__.py")
+                command = [sys.executable, "-I", str(main), f"--fd={listener.fileno()}", f"--parent={os.getpid()}"]
+                self._server = subprocess.Popen(
+                    [*command, f"--spares={self._spares}"],
+                    env={},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[listener.fileno()],
+                    start_new_session=True,
+                    cwd="/",
+                )
+                self._server_owner = os.getpid()
+        except OSError as error:
+            raise Unavailable(f"The sandbox cannot be started: {error}.", reason="SandboxUnavailable") from None
+
+    def _stop(self) -> None:
+        if self._server is None or self._server_owner != os.getpid():
+            self._server = None
+            return
+        if self._server.poll() is None:
+            self._server.terminate()
+            try:
+                self._server.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._server.kill()  # its children die with it as well (PDEATHSIG)
+                self._server.wait()
+        self._server = None

@@ -1,0 +1,260 @@
+"""The warm process: Qiskit imported once, one forked child per request, deadlines kept, nothing of a user's read.
+
+A connection is a request: one message with the limits as JSON and one descriptor, the child's end of a socket pair
+whose other end the client holds. The answer is two messages on the same connection, `started` and how the child ended
+(`exited`, `signal`, `deadline`). The client going away kills the child. Sources and answers pass the server by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qtasks.circuits.sandbox import child
+from qtasks.circuits.sandbox.server_socket import listen
+
+MAX_MESSAGE = 4096
+
+
+@dataclass(slots=True)
+class _Child:
+    pid: int
+    pidfd: int
+    control: socket.socket | None
+    """The way to give a waiting child its request; None once it has one."""
+    client: socket.socket | None = None
+    deadline: float = float("inf")
+    overdue: bool = False
+
+
+class Server:
+    """One thread, one poll loop. `spares` children are forked ahead of requests; at most `most` run at a time."""
+
+    def __init__(self, listener: socket.socket, *, spares: int, most: int, parent: int | None) -> None:
+        self._listener = listener
+        self._spares_wanted = spares
+        self._most = most
+        self._poll = select.poll()
+        self._greeting: dict[int, socket.socket] = {}
+        self._children: dict[int, _Child] = {}
+        self._clients: dict[int, _Child] = {}
+        self._spares: list[_Child] = []
+        self._accepting = False
+        self._parent = -1
+        if parent is not None:
+            self._parent = os.pidfd_open(parent)
+            self._poll.register(self._parent, select.POLLIN)
+            if os.getppid() != parent:
+                raise SystemExit(0)
+
+    def run(self) -> None:
+        """Serves until the process that started it ends; then, or at an exception, ends every child."""
+        try:
+            self._serve()
+        finally:
+            for running in self._children.values():
+                self._kill(running)
+            for running in self._children.values():
+                os.waitpid(running.pid, 0)
+
+    def _serve(self) -> None:
+        self._listener.setblocking(False)
+        while True:
+            self._listen(len(self._clients) + len(self._greeting) < self._most)
+            # A new spare is forked only when nothing waits: the fork takes 2 ms.
+            ready = self._poll.poll(0 if self._too_few_spares() else self._patience())
+            if not ready and self._too_few_spares():
+                self._spares.append(self._fork())
+            for descriptor, _ in ready:
+                if descriptor == self._parent:
+                    return
+                if descriptor == self._listener.fileno():
+                    self._accept()
+                elif descriptor in self._greeting:
+                    self._begin(self._greeting.pop(descriptor))
+                elif descriptor in self._children:
+                    self._reap(self._children[descriptor])
+                elif descriptor in self._clients:
+                    self._kill(self._clients[descriptor])  # the client went away, or spoke out of turn
+            now = time.monotonic()
+            for running in self._clients.values():
+                if running.deadline <= now and not running.overdue:
+                    running.overdue = True
+                    self._kill(running)
+
+    def _too_few_spares(self) -> bool:
+        return len(self._spares) < self._spares_wanted
+
+    def _patience(self) -> int | None:
+        nearest = min((c.deadline for c in self._clients.values() if not c.overdue), default=None)
+        return None if nearest is None else max(0, int((nearest - time.monotonic()) * 1000) + 1)
+
+    def _listen(self, wanted: bool) -> None:
+        if wanted != self._accepting:
+            self._accepting = wanted
+            if wanted:
+                self._poll.register(self._listener, select.POLLIN)
+            else:
+                self._poll.unregister(self._listener)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            client, _ = self._listener.accept()
+            client.setblocking(False)
+            self._greeting[client.fileno()] = client
+            self._poll.register(client, select.POLLIN)
+
+    def _begin(self, client: socket.socket) -> None:
+        descriptors: list[int] = []
+        try:
+            message, descriptors, _, _ = socket.recv_fds(client, MAX_MESSAGE, 1)
+            wall = float(json.loads(message)["wall"])
+            if len(descriptors) != 1:
+                raise ValueError("a request carries one descriptor")
+            running = self._assign(message, descriptors[0])
+            running.client = client
+            running.deadline = time.monotonic() + wall
+            self._clients[client.fileno()] = running
+            self._tell(client, {"status": "started"})
+        except (OSError, ValueError, KeyError, TypeError):
+            self._drop(client)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _assign(self, message: bytes, descriptor: int) -> _Child:
+        while True:
+            waiting = self._spares.pop(0) if self._spares else self._fork()
+            assert waiting.control is not None
+            try:
+                socket.send_fds(waiting.control, [message], [descriptor])
+            except OSError:  # it died while it waited, and will be reaped as any other
+                continue
+            finally:
+                waiting.control.close()
+                waiting.control = None
+            return waiting
+
+    def _fork(self) -> _Child:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                child.main(theirs.fileno(), server)
+                os._exit(0)
+            finally:
+                os._exit(70)
+        theirs.close()
+        pidfd = os.pidfd_open(pid)
+        made = _Child(pid, pidfd, ours)
+        self._children[pidfd] = made
+        self._poll.register(pidfd, select.POLLIN)
+        return made
+
+    def _kill(self, running: _Child) -> None:
+        """Kills the child's whole session; the descriptors are let go when it is reaped."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(running.pid, signal.SIGKILL)
+        if running.client is not None:
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(running.client)
+
+    def _reap(self, ended: _Child) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(ended.pid, signal.SIGKILL)  # whatever it left behind in its session, before its id is free again
+        _, status = os.waitpid(ended.pid, 0)
+        self._poll.unregister(ended.pidfd)
+        del self._children[ended.pidfd]
+        os.close(ended.pidfd)
+        if ended in self._spares:
+            self._spares.remove(ended)
+        if ended.control is not None:
+            ended.control.close()
+        client = ended.client
+        if client is None:
+            return
+        del self._clients[client.fileno()]
+        if ended.overdue:
+            self._tell(client, {"status": "deadline"})
+        elif os.WIFSIGNALED(status):
+            self._tell(client, {"status": "signal", "signal": os.WTERMSIG(status)})
+        else:
+            self._tell(client, {"status": "exited", "code": os.waitstatus_to_exitcode(status)})
+        self._drop(client)
+
+    @staticmethod
+    def _tell(client: socket.socket, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # it went away; its going is noticed by the poll
+            client.send(json.dumps(message).encode())
+
+    def _drop(self, client: socket.socket) -> None:
+        with contextlib.suppress(KeyError):
+            self._poll.unregister(client)
+        client.close()
+
+
+def warm() -> None:
+    """Imports what children need, and runs each reader once, so that no child pays for a first time."""
+    import io
+
+    import numpy
+    import qiskit_qasm3_import  # noqa: F401 - 0.15 s, used through qiskit.qasm3
+    from qiskit import QuantumCircuit, qpy
+
+    from qtasks.circuits import formats, source
+    from qtasks.circuits.analysis import analyse
+    from qtasks.circuits.fingerprint import fingerprint
+
+    numpy.random.seed()
+    bell = QuantumCircuit(2, 2)
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure([0, 1], [0, 1])
+    qasm2 = b'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
+    qasm3 = b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
+    for data in (qasm2, qasm3, formats.dump(bell)):
+        circuit = formats.read(data, formats.detect(data))
+        analyse(circuit)
+        fingerprint(circuit)
+    source.Output().text()
+    qpy.load(io.BytesIO(formats.dump(bell)))
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the server; see `--help`. Returns when the process that started it has ended."""
+    parser = argparse.ArgumentParser(prog="python -m qtasks.circuits.sandbox", description=__doc__)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--socket", type=Path, help="Unix socket to listen on, as a sidecar that runs by itself")
+    where.add_argument("--fd", type=int, help="descriptor of a listening socket; ends with the process that started it")
+    parser.add_argument("--parent", type=int, help="process id of the starter (with --fd)")
+    parser.add_argument("--spares", type=int, default=2, help="children forked ahead of requests (2)")
+    parser.add_argument("--children", type=int, default=64, help="children at a time; further requests wait (64)")
+    options = parser.parse_args(arguments)
+    if options.fd is not None:
+        os.closerange(3, options.fd)
+        os.closerange(options.fd + 1, 2**31 - 1)
+        listener = socket.socket(fileno=options.fd)
+    else:
+        listener = listen(options.socket, mode=0o660)
+    warm()
+    os.environ.clear()
+    gc.collect()
+    gc.freeze()  # children share these objects' pages: a collection in a child must not touch them
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(listener, spares=options.spares, most=options.children, parent=options.parent).run()
+    return 0

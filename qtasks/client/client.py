@@ -1,0 +1,336 @@
+"""The Python API: submit circuits, find jobs again, wait for them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+from qtasks.client.document import document, event
+from qtasks.client.job import Job
+from qtasks.client.selector import parse_selector
+from qtasks.client.submission import Submission, from_circuit, from_resource, is_resource, jobs_of, new_job
+from qtasks.errors import Conflict, InvalidInput, NotFound, Unavailable, WaitTimeout
+from qtasks.lifecycle import Phase, Stage
+from qtasks.notify import Notifier, Waiter
+from qtasks.objects import open_store
+from qtasks.queue import DEEP_ENOUGH, Hint, Publisher
+from qtasks.resources import QiskitJob
+from qtasks.results import git_commit
+from qtasks.settings import Settings, settings
+from qtasks.store import Store, jobs, records, schema
+from qtasks.store.jobs import Existing, NewJob
+
+_CHUNK = 1000
+
+
+class Client:
+    """A way into the queue.
+
+    Without settings it starts, or joins, an embedded stack in `QTASKS_HOME` that goes on when this process ends and
+    stops when idle. With `QTASKS_BROKER_URL` it speaks to that Redis, the database and the object store directly.
+    """
+
+    def __init__(self, config: Settings | None = None, *, namespace: str = "default") -> None:
+        self._settings = config or settings()
+        self.namespace = namespace
+        if self._settings.api_url:
+            raise InvalidInput(
+                "QTASKS_API_URL is set, but this version of qtasks has no REST client.", reason="RestUnsupported"
+            )
+        self._presence = None
+        if self._settings.embedded:
+            from qtasks.embedded import join
+
+            self._presence = join(self._settings)
+        self._store = Store(self._settings.database)
+        self._objects = open_store(self._settings.object_store)
+        if not self._settings.embedded:
+            schema.require_current(self._store)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of this client. Jobs go on."""
+        self._store.close()
+        for name in ("_publisher", "_waiter", "_notifier"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+        if self._presence is not None:
+            self._presence.close()
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(self._settings.broker)
+
+    @cached_property
+    def _waiter(self) -> Waiter:
+        return Waiter(self._settings.broker)
+
+    @cached_property
+    def _notifier(self) -> Notifier:
+        return Notifier(self._settings.broker)
+
+    def submit(
+        self,
+        circuit: Any,
+        *,
+        name: str | None = None,
+        namespace: str | None = None,
+        shots: int | None = None,
+        backend: str | None = None,
+        priority: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        **execution: Any,
+    ) -> Job:
+        """Submit one job and return its handle; when this returns, the job is in the database and cannot be lost.
+
+        `circuit` is a QuantumCircuit, OpenQASM 2 or 3 text, QPY bytes, Python source, a path to a file of one, or a
+        whole job: a QiskitJob, its document, or a path to a YAML file. `execution` takes the other fields of
+        `spec.execution` in snake_case: `seed_simulator`, `optimization_level`, `initial_layout`, `memory_limit`,
+        `method`, … Submitting twice with one `idempotency_key` gives one job. Raises InvalidInput, Conflict (another
+        job has the name), Unavailable (the database is away).
+        """
+        options = {"shots": shots, "priority": priority, **execution}
+        template = None
+        if is_resource(circuit):
+            given = [key for key, value in {**options, "backend": backend, "name": name}.items() if value is not None]
+            if given or labels:
+                raise InvalidInput(
+                    f"A whole job carries its own options; leave out {', '.join(given or ['labels'])}.",
+                    reason="InvalidInput",
+                )
+            found = jobs_of(circuit)
+            if len(found) != 1:
+                raise InvalidInput(
+                    f"There are {len(found)} jobs in {circuit}.", reason="InvalidInput", hint="Use submit_many()."
+                )
+            submission = from_resource(found[0], self._settings)
+        else:
+            template = self._template(name, labels, backend, options)
+            submission = from_circuit(circuit, template, self._settings)
+        return self._submit([submission], namespace, [idempotency_key])[0]
+
+    def submit_many(
+        self,
+        circuits: Iterable[Any],
+        *,
+        namespace: str | None = None,
+        shots: int | None = None,
+        backend: str | None = None,
+        priority: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_keys: Sequence[str | None] | None = None,
+        **execution: Any,
+    ) -> list[Job]:
+        """Submit many jobs in one transaction, all or none, with the same options; returns their handles in order.
+
+        Takes what `submit` takes. Small jobs share simulator calls, each with its own row, attempt and result, and the
+        counts it would have had alone.
+        """
+        template = self._template(None, labels, backend, {"shots": shots, "priority": priority, **execution})
+        submissions = [
+            submission
+            for circuit in circuits
+            for submission in (
+                [from_resource(job, self._settings) for job in jobs_of(circuit)]
+                if is_resource(circuit)
+                else [from_circuit(circuit, template, self._settings)]
+            )
+        ]
+        return self._submit(submissions, namespace, list(idempotency_keys or [None] * len(submissions)))
+
+    @staticmethod
+    def _template(
+        name: str | None, labels: Mapping[str, str] | None, backend: str | None, execution: Mapping[str, Any]
+    ) -> QiskitJob:
+        """The options of a submission as a job whose circuit stands for nothing."""
+        spec: dict[str, Any] = {
+            "circuit": {"source": "inline", "code": "…"},
+            "execution": {key: value for key, value in execution.items() if value is not None},
+        }
+        if backend is not None:
+            spec["backend"] = {"type": backend}
+        metadata: dict[str, Any] = {}
+        if name is not None:
+            metadata["name"] = name
+        if labels:
+            metadata["labels"] = dict(labels)
+        return QiskitJob(metadata=metadata, spec=spec)
+
+    def _submit(
+        self, submissions: Sequence[Submission], namespace: str | None, keys: Sequence[str | None]
+    ) -> list[Job]:
+        commit = git_commit()
+        new = [
+            new_job(
+                submission,
+                namespace=namespace or submission.job.metadata.namespace or self.namespace,
+                idempotency_key=key,
+                git_commit=commit,
+                settings=self._settings,
+            )
+            for submission, key in zip(submissions, keys, strict=True)
+        ]
+        for submission, job in zip(submissions, new, strict=True):
+            if job.object_key is not None:
+                self._objects.put(job.object_key, submission.data)
+        existing: dict[str, Existing] = {}
+        with self._store.begin() as tx:
+            for start in range(0, len(new), _CHUNK):
+                existing |= jobs.submit(tx, new[start : start + _CHUNK], source=_who())
+            _refuse_conflicts(new, existing)
+        for job in new:
+            if job.id in existing and job.object_key is not None:
+                self._objects.delete(job.object_key)
+        self._hint([job for job in new if job.id not in existing])
+        return [self._handle(job, existing.get(job.id)) for job in new]
+
+    def _hint(self, fresh: Sequence[NewJob]) -> None:
+        # When the broker is away the jobs are safe all the same: the reconciler publishes for them.
+        with suppress(Unavailable):
+            for job in fresh[: DEEP_ENOUGH * self._settings.batch_size : self._settings.batch_size]:
+                self._publisher.suggest(Hint(Stage.VALIDATION, job.id, job.name, job.priority))
+
+    def _handle(self, job: NewJob, existing: Existing | None) -> Job:
+        if existing is not None:
+            return Job(self, existing.id, existing.name, job.namespace)
+        return Job(self, job.id, job.name, job.namespace, created=True)
+
+    def job(self, job_id: str, *, namespace: str | None = None) -> Job:
+        """The job with this id, or with this name in `namespace`; raises NotFound (reason `JobNotFound`)."""
+        where = namespace or self.namespace
+        with self._store.read() as tx:
+            if _is_id(job_id):
+                row = jobs.get(tx, str(uuid.UUID(job_id)))
+                return Job(self, row.id, row.name, row.namespace)
+            return Job(self, jobs.id_of(tx, where, job_id), job_id, where)
+
+    def jobs(
+        self,
+        *,
+        phase: str | Phase | None = None,
+        labels: Mapping[str, str] | str | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Jobs, newest first; `labels` is a mapping or a selector such as `algorithm=grover,team!=ops`."""
+        rows = self.rows(phase=phase, labels=labels, namespace=namespace, all_namespaces=all_namespaces, limit=limit)
+        return [Job(self, row.id, row.name, row.namespace) for row in rows]
+
+    def rows(
+        self,
+        *,
+        phase: str | Phase | None = None,
+        labels: Mapping[str, str] | str | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[Any]:
+        """The rows behind `jobs`, for whoever shows lists."""
+        with self._store.read() as tx:
+            return jobs.walk(
+                tx,
+                namespace=None if all_namespaces else namespace or self.namespace,
+                phase=None if phase is None else Phase(phase),
+                selector=parse_selector(labels),
+                limit=limit,
+                before=before,
+            )
+
+    def documents(self, rows: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """Rows as documents, with their conditions."""
+        with self._store.read() as tx:
+            conditions = records.conditions_of(tx, [row.id for row in rows])
+        for row in rows:
+            yield document(row, conditions[row.id])
+
+    def describe(self, job_id: str) -> dict[str, Any]:
+        """One job as a complete document: circuit, conditions and attempts included."""
+        with self._store.read() as tx:
+            row = jobs.get(tx, job_id)
+            payload = next(jobs.payload(tx, [job_id]))
+            conditions = records.conditions_of(tx, [job_id])[job_id]
+            attempts = jobs.attempts_of(tx, job_id)
+        code = payload.data
+        if code is None and payload.input_key is not None:
+            with suppress(NotFound):
+                code = self._objects.get(payload.input_key)
+        return document(row, conditions, code=code, attempts=attempts)
+
+    def events(self, job_id: str, *, after: int = 0) -> list[dict[str, Any]]:
+        """What happened to a job since event number `after`, oldest first."""
+        with self._store.read() as tx:
+            return [{"id": number, **event(past)} for number, past in records.events_of(tx, job_id, after=after)]
+
+    def wait(
+        self,
+        waited: Sequence[Job],
+        *,
+        timeout: float | None = None,
+        seen: Callable[[str, Phase], None] = lambda _id, _phase: None,
+    ) -> None:
+        """Wait until all jobs are final; raises WaitTimeout after `timeout` seconds. `seen` is told (id, phase)."""
+        left = self._waiter.wait([job.job_id() for job in waited], self._phases, timeout=timeout, seen=seen)
+        if left:
+            names = sorted(job.name for job in waited if job.job_id() in left)
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise WaitTimeout(
+                f"Not final after {timeout:g} s: {', '.join(names[:3])}{more}.",
+                hint="The jobs go on; wait again, or look at `qtasks describe`.",
+            )
+
+    def cancel(self, cancelled: Sequence[Job]) -> list[Job]:
+        """Cancel those of the jobs that are not final; returns them."""
+        by_id = {job.job_id(): job for job in cancelled}
+        with self._store.begin() as tx:
+            ended = jobs.cancel(tx, list(by_id), source=_who())
+        self._notifier.tell(dict.fromkeys(ended, Phase.CANCELLED))
+        return [by_id[job_id] for job_id in ended]
+
+    def _phases(self, job_ids: Sequence[str]) -> dict[str, Phase]:
+        found: dict[str, Phase] = {}
+        with self._store.read() as tx:
+            for start in range(0, len(job_ids), _CHUNK):
+                found |= jobs.phases(tx, job_ids[start : start + _CHUNK])
+        missing = [job_id for job_id in job_ids if job_id not in found]
+        if missing:
+            raise NotFound(f"There is no job {missing[0]} any more.", reason="JobNotFound")
+        return found
+
+    def _row(self, job_id: str) -> Any:
+        with self._store.read() as tx:
+            return jobs.get(tx, job_id)
+
+
+def _refuse_conflicts(new: Sequence[NewJob], existing: Mapping[str, Existing]) -> None:
+    for job in new:
+        there = existing.get(job.id)
+        if there is not None and not there.by_key and there.spec_hash != job.spec_hash:
+            raise Conflict(
+                f"Job {job.name} exists in namespace {job.namespace} with another spec.",
+                reason="JobExists",
+                hint="Submit it under another name: a job's spec never changes.",
+                details={"job_id": there.id},
+            )
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return uuid.UUID(text).version == 7
+    except ValueError:
+        return False
+
+
+def _who() -> str:
+    return f"client/{os.getpid()}"

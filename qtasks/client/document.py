@@ -1,0 +1,132 @@
+"""A job's rows as a document in the form of a Kubernetes resource: `{apiVersion, kind, metadata, spec, status}`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from qtasks.lifecycle import Phase
+from qtasks.results import timestamp
+from qtasks.store.records import KnownCondition, PastEvent
+
+
+def document(
+    row: Any, conditions: Sequence[KnownCondition], *, code: bytes | None = None, attempts: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """The job of `row` (see `store.jobs.get`) as plain JSON data; with `code`, its circuit is complete."""
+    resource = row.resource
+    spec = resource["spec"]
+    if code is not None:
+        spec = {**spec, "circuit": {**spec["circuit"], **_written(row.format, code)}}
+    metadata = {
+        **resource.get("metadata", {}),
+        "name": row.name,
+        "namespace": row.namespace,
+        "uid": row.id,
+        "creationTimestamp": timestamp(row.created_at),
+    }
+    return {
+        "apiVersion": resource["apiVersion"],
+        "kind": resource["kind"],
+        "metadata": metadata,
+        "spec": spec,
+        "status": _status(row, conditions, attempts),
+    }
+
+
+def _status(row: Any, conditions: Sequence[KnownCondition], attempts: Sequence[Any]) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "phase": row.phase,
+        "attempt": row.attempt,
+        "cost": f"${Decimal(row.cost_micros) / 1_000_000:.2f}" if row.cost_micros % 10_000 == 0 else _exact(row),
+        "conditions": [
+            {
+                "type": known.condition.type.value,
+                "status": known.condition.status.value,
+                "reason": known.condition.reason,
+                "message": known.condition.message,
+                "lastTransitionTime": timestamp(known.changed_at),
+            }
+            for known in conditions
+        ],
+    }
+    optional = {
+        "reason": row.reason,
+        "message": row.message,
+        "backend": row.backend,
+        "startTime": _time(row.started_at),
+        "completionTime": _time(row.finished_at),
+        "circuit": _circuit(row),
+        "metrics": row.metrics,
+        "counts": row.counts,
+        "results": _result(row),
+        "retry": {"notBefore": _time(row.not_before)} if row.phase == Phase.RETRYING else None,
+        "attempts": [_attempt(attempt) for attempt in attempts] or None,
+    }
+    return status | {name: value for name, value in optional.items() if value is not None}
+
+
+def _exact(row: Any) -> str:
+    return f"${(Decimal(row.cost_micros) / 1_000_000).normalize():f}"
+
+
+def _circuit(row: Any) -> dict[str, Any] | None:
+    if row.analysis is None:
+        return None
+    shown = ("qubits", "clbits", "depth", "size", "two_qubit_gates", "measurements")
+    return {"hash": row.fingerprint, **{_camel(name): row.analysis[name] for name in shown}}
+
+
+def _result(row: Any) -> dict[str, Any] | None:
+    if row.result_key is None:
+        return None
+    return {
+        "objectKey": row.result_key,
+        "offset": row.result_offset,
+        "length": row.result_length,
+        "sha256": row.result_sha256,
+    }
+
+
+def _attempt(row: Any) -> dict[str, Any]:
+    known = {
+        "attempt": row.attempt,
+        "backend": row.backend,
+        "worker": row.worker,
+        "startTime": _time(row.started_at),
+        "completionTime": _time(row.finished_at),
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "message": row.message,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def event(past: PastEvent) -> dict[str, Any]:
+    """An event as plain JSON data."""
+    return {
+        "time": timestamp(past.at),
+        "type": "Warning" if past.warning else "Normal",
+        "reason": past.reason,
+        "message": past.message,
+        "attempt": past.attempt,
+        "source": past.source,
+    }
+
+
+def _written(fmt: str, code: bytes) -> dict[str, str]:
+    if fmt == "qpy":
+        return {"format": "qpy", "code": base64.b64encode(code).decode()}
+    return {"code": code.decode(errors="replace")}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,118 @@
+"""The handle of one job. Names follow Qiskit's `JobV1` and `RuntimeJobV2`."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from qtasks.errors import JobFailed, QTasksError
+from qtasks.lifecycle import Phase
+from qtasks.results import JobResult, decode
+from qtasks.store import records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtasks.client.client import Client
+
+
+class Job:
+    """A job in the queue. It lives in the database: closing the notebook, or dropping the handle, does not touch it."""
+
+    def __init__(self, client: Client, job_id: str, name: str, namespace: str, *, created: bool = False) -> None:
+        self._client = client
+        self._id = job_id
+        self.name = name
+        self.namespace = namespace
+        self.created = created
+        """Whether this call made the job; False when its name or idempotency key was there already."""
+
+    def __repr__(self) -> str:
+        return f"<Job {self.namespace}/{self.name} {self._id}>"
+
+    def job_id(self) -> str:
+        """The id under which any process can find the job again: `client.job(id)`."""
+        return self._id
+
+    def status(self) -> Phase:
+        """The phase of the job: `Pending`, `Validating`, `Scheduling`, `Running`, `Retrying`, or a final one."""
+        return self._client._phases([self._id])[self._id]
+
+    def in_final_state(self) -> bool:
+        return self.status().final
+
+    def done(self) -> bool:
+        """Whether the job is Completed."""
+        return self.status() is Phase.COMPLETED
+
+    def running(self) -> bool:
+        return self.status() is Phase.RUNNING
+
+    def cancelled(self) -> bool:
+        return self.status() is Phase.CANCELLED
+
+    def wait_for_final_state(
+        self, timeout: float | None = None, *, seen: Callable[[Phase], None] | None = None
+    ) -> Phase:
+        """Wait until the job is final, at most `timeout` seconds, and return its phase; `seen` is told of each phase.
+
+        Raises WaitTimeout; the job goes on.
+        """
+        last: list[Phase] = []
+
+        def note(_job_id: str, phase: Phase) -> None:
+            if not last or last[-1] is not phase:
+                last.append(phase)
+                if seen is not None:
+                    seen(phase)
+
+        self._client.wait([self], timeout=timeout, seen=note)
+        return last[-1]
+
+    def result(self, timeout: float | None = None) -> JobResult:
+        """Wait for the job, at most `timeout` seconds, and return its result.
+
+        Raises JobFailed with the job's own reason and message when it failed or was cancelled, WaitTimeout when it is
+        not final in time, and QTasksError (reason `ResultCorrupt`) when the stored bytes are not those that were
+        written.
+        """
+        phase = self.wait_for_final_state(timeout)
+        row = self._client._row(self._id)
+        if phase is not Phase.COMPLETED:
+            raise JobFailed(
+                f"Job {self.name} {phase.value.lower()}: {row.message}",
+                reason=row.reason,
+                hint="",
+                details={"job_id": self._id, "phase": phase.value},
+            )
+        data = self._client._objects.get(row.result_key, row.result_offset, row.result_length)
+        if hashlib.sha256(data).hexdigest() != row.result_sha256:
+            raise QTasksError(
+                f"The stored result of job {self.name} is not the one that was written.",
+                reason="ResultCorrupt",
+                hint="Restore the object store from its backup, or run the job again.",
+                details={"object_key": row.result_key},
+            )
+        return decode(data)
+
+    def cancel(self) -> bool:
+        """Cancel the job at whatever phase it is; False when it was final already."""
+        return bool(self._client.cancel([self]))
+
+    def metrics(self) -> dict[str, Any]:
+        """Times in seconds, transpiled depth and gates, method and seed; empty before the job is Completed."""
+        return dict(self._client._row(self._id).metrics or {})
+
+    def logs(self, *, after: int = 0) -> str:
+        """What happened to the job and what its source printed, a line each with its time in UTC."""
+        with self._client._store.read() as tx:
+            events = records.events_of(tx, self._id, after=after)
+        return "".join(
+            f"{event.at:%Y-%m-%dT%H:%M:%S.%f}Z {'WARNING' if event.warning else 'INFO   '} "
+            f"{event.reason}: {event.message}\n"
+            for _, event in events
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as `{apiVersion, kind, metadata, spec, status}`, in the form of a Kubernetes resource."""
+        return self._client.describe(self._id)

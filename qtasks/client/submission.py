@@ -1,0 +1,217 @@
+"""From what a user hands over to the rows of a job: circuits in every form, resources, files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtasks.circuits.formats import detect, dump
+from qtasks.errors import InvalidInput
+from qtasks.objects import keys
+from qtasks.resources import CircuitSource, Program, QiskitJob, Resource, load, parse
+from qtasks.resources import dump as dump_resource
+from qtasks.settings import Settings
+from qtasks.store.ids import new_id
+from qtasks.store.jobs import NewJob
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+Submittable = "QuantumCircuit | str | bytes | Path | QiskitJob | Mapping[str, Any]"
+_RESOURCE_FILE = (".yaml", ".yml", ".json")
+_CIRCUIT_FILE = (".qasm", ".qasm2", ".qasm3", ".qpy", ".py", ".inc")
+_AUTOMATIC_NAME = re.compile(r"circuit-\d+(-\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as its user means it: the resource, less its circuit, and the circuit."""
+
+    resource: Mapping[str, Any]
+    job: QiskitJob
+    format: str
+    data: bytes
+
+
+def is_resource(what: Any) -> bool:
+    """Whether `what` is a whole job rather than a circuit that still wants options."""
+    if isinstance(what, (QiskitJob, Mapping)):
+        return True
+    return isinstance(what, (str, Path)) and _one_line(what) and Path(str(what)).suffix in _RESOURCE_FILE
+
+
+def jobs_of(what: Any) -> list[QiskitJob]:
+    """The jobs in a resource, a document, or a file of documents; raises InvalidInput."""
+    found: Sequence[Resource]
+    if isinstance(what, QiskitJob):
+        found = [what]
+    elif isinstance(what, Mapping):
+        found = [parse(what)]
+    else:
+        found = load(Path(what))
+    return [_require_job(resource) for resource in found]
+
+
+def _require_job(resource: Resource) -> QiskitJob:
+    if isinstance(resource, QiskitJob):
+        return resource
+    raise InvalidInput(
+        f"{resource.kind} {resource.metadata.name or ''} is checked, but this version of qtasks keeps QiskitJob only.",
+        reason="KindNotServed",
+    )
+
+
+def read_circuit(circuit: Any) -> tuple[str, bytes]:
+    """A circuit in any form that is taken, as (format, bytes); raises InvalidInput (`InvalidCircuit`).
+
+    Text and bytes are OpenQASM 2 or 3, Python source or QPY, or a path to a file of one.
+    """
+    if isinstance(circuit, Path) or (isinstance(circuit, str) and _is_circuit_path(circuit)):
+        path = Path(circuit)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", reason="FileNotReadable") from None
+        return detect(data), data
+    if isinstance(circuit, str):
+        data = circuit.encode()
+        return detect(data), data
+    if isinstance(circuit, (bytes, bytearray, memoryview)):
+        data = bytes(circuit)
+        return detect(data), data
+    if type(circuit).__module__.startswith("qiskit.") or hasattr(circuit, "clbits"):
+        return "qpy", _dumped(circuit)
+    raise InvalidInput(
+        f"A {type(circuit).__name__} is not a circuit.",
+        reason="InvalidCircuit",
+        hint="Give a QuantumCircuit, OpenQASM 2 or 3 text, QPY bytes, Python source, or a path to a file of one.",
+    )
+
+
+def _dumped(circuit: QuantumCircuit) -> bytes:
+    # Qiskit numbers unnamed circuits anew in every process; the same circuit is to give the same bytes.
+    named = circuit.name
+    if named and _AUTOMATIC_NAME.fullmatch(named):
+        circuit.name = "circuit"
+        try:
+            return dump(circuit)
+        finally:
+            circuit.name = named
+    return dump(circuit)
+
+
+def _one_line(text: object) -> bool:
+    return "\n" not in str(text) and len(str(text)) < 4096
+
+
+def _is_circuit_path(text: str) -> bool:
+    return _one_line(text) and Path(text).suffix in _CIRCUIT_FILE
+
+
+def from_resource(job: QiskitJob, settings: Settings) -> Submission:
+    """A submission of a whole resource; raises InvalidInput for what this version does not run."""
+    circuit = job.spec.circuit
+    if circuit.source is not CircuitSource.INLINE:
+        raise InvalidInput(
+            f"This version of qtasks takes inline circuits only, not source: {circuit.source.value}.",
+            reason="SourceUnsupported",
+            hint="Put the code into spec.circuit.code, or submit the file: qtasks run circuit.py.",
+        )
+    if job.spec.program is not Program.SAMPLER:
+        raise InvalidInput(
+            f"This version of qtasks runs the sampler only, not program: {job.spec.program.value}.",
+            reason="ProgramUnsupported",
+        )
+    assert circuit.code is not None, "an inline source has code"
+    declared = circuit.format.value if circuit.format is not None else None
+    data = _decoded(circuit.code) if declared == "qpy" or circuit.code.startswith("UUlTS0lU") else circuit.code.encode()
+    document = dump_resource(job)
+    document = {**document, "spec": {**document["spec"], "circuit": {**document["spec"]["circuit"]}}}
+    del document["spec"]["circuit"]["code"]
+    return _submission(document, job, declared or detect(data), data, settings)
+
+
+def from_circuit(circuit: Any, template: QiskitJob, settings: Settings) -> Submission:
+    """A submission of a circuit under the options of `template`, whose own circuit stands for nothing."""
+    fmt, data = read_circuit(circuit)
+    return _submission(_document(template), template, fmt, data, settings)
+
+
+def _submission(document: Mapping[str, Any], job: QiskitJob, fmt: str, data: bytes, settings: Settings) -> Submission:
+    if len(data) > settings.max_input_bytes:
+        raise InvalidInput(
+            f"The circuit has {len(data)} bytes; at most {settings.max_input_bytes} are taken.",
+            reason="TooLarge",
+            hint="Raise QTASKS_MAX_INPUT_BYTES, or submit the circuit as QPY.",
+        )
+    return Submission(document, job, fmt, data)
+
+
+_documents: dict[int, tuple[QiskitJob, Mapping[str, Any]]] = {}
+
+
+def _document(template: QiskitJob) -> Mapping[str, Any]:
+    """The template as a document without code; kept while a submission of many goes on."""
+    known = _documents.get(id(template))
+    if known is not None and known[0] is template:
+        return known[1]
+    document = dump_resource(template)
+    document["spec"]["circuit"] = {"source": "inline"}
+    _documents.clear()
+    _documents[id(template)] = (template, document)
+    return document
+
+
+def _decoded(code: str) -> bytes:
+    try:
+        return base64.b64decode("".join(code.split()), validate=True)
+    except binascii.Error:
+        raise InvalidInput(
+            "spec.circuit.code is not base64.", reason="InvalidCircuit", hint="QPY goes into YAML as base64 text."
+        ) from None
+
+
+def new_job(
+    submission: Submission,
+    *,
+    namespace: str,
+    idempotency_key: str | None,
+    git_commit: str | None,
+    settings: Settings,
+) -> NewJob:
+    """The rows of a submission. A circuit too large for its row gets an object key instead; the caller writes it."""
+    job_id = new_id()
+    spec, metadata = submission.job.spec, submission.job.metadata
+    small = len(submission.data) <= settings.inline_input_bytes
+    return NewJob(
+        id=job_id,
+        namespace=namespace,
+        name=metadata.name or f"job-{job_id[-12:]}",
+        idempotency_key=idempotency_key,
+        priority=spec.execution.priority.level,
+        shots=spec.execution.shots,
+        # Each Python source has a sandbox child of its own; the other formats share one.
+        batchable=submission.format != "python",
+        total_seconds=spec.timeouts.total.seconds if spec.timeouts.total is not None else None,
+        labels=metadata.labels or {},
+        resource=submission.resource,
+        spec_hash=_spec_hash(submission),
+        format=submission.format,
+        data=submission.data if small else None,
+        object_key=None if small else keys.pending_input(namespace, job_id, submission.format),
+        sha256=hashlib.sha256(submission.data).hexdigest(),
+        git_commit=git_commit,
+    )
+
+
+def _spec_hash(submission: Submission) -> str:
+    digest = hashlib.sha256(json.dumps(submission.resource["spec"], sort_keys=True).encode())
+    digest.update(submission.data)
+    return digest.hexdigest()

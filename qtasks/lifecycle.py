@@ -1,0 +1,131 @@
+"""What may become of a job: stages, phases, conditions, and the one table of transitions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """A kind of work on a job; each has a queue of its own."""
+
+    VALIDATION = "validation"
+    SCHEDULING = "scheduling"
+    EXECUTION = "execution"
+    POLLING = "polling"
+
+
+class Phase(StrEnum):
+    """Where a job stands, as its user sees it."""
+
+    PENDING = "Pending"
+    VALIDATING = "Validating"
+    SCHEDULING = "Scheduling"
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
+
+
+class ConditionType(StrEnum):
+    """What is known of a job beside its phase, in the form of Kubernetes' conditions."""
+
+    VALIDATED = "Validated"
+    BUDGET_CHECKED = "BudgetChecked"
+    SCHEDULED = "Scheduled"
+    SUBMITTED = "Submitted"
+    EXECUTED = "Executed"
+    RESULT_STORED = "ResultStored"
+    OUTPUT_DELIVERED = "OutputDelivered"
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One allowed change of phase, and what brings it about."""
+
+    source: Phase
+    target: Phase
+    cause: str
+
+
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition(Phase.PENDING, Phase.VALIDATING, "a validation worker claims the job"),
+    Transition(Phase.PENDING, Phase.SCHEDULING, "a worker that can hold the job has come"),
+    Transition(Phase.VALIDATING, Phase.SCHEDULING, "the circuit is valid"),
+    Transition(Phase.VALIDATING, Phase.FAILED, "the circuit is invalid"),
+    Transition(Phase.SCHEDULING, Phase.RUNNING, "an execution worker claims the job"),
+    Transition(Phase.SCHEDULING, Phase.PENDING, "no worker can hold the job (ResourceConstraints)"),
+    Transition(Phase.SCHEDULING, Phase.FAILED, "no backend will ever take the job"),
+    Transition(Phase.RUNNING, Phase.COMPLETED, "the result is stored"),
+    Transition(Phase.RUNNING, Phase.RETRYING, "the attempt failed and may heal"),
+    Transition(Phase.RUNNING, Phase.FAILED, "the attempt failed for good"),
+    Transition(Phase.RETRYING, Phase.SCHEDULING, "its time to try again has come"),
+    *(Transition(phase, Phase.FAILED, "its total time ran out") for phase in (Phase.PENDING, Phase.RETRYING)),
+    *(Transition(phase, Phase.CANCELLED, "the user cancels") for phase in Phase if phase not in FINAL),
+)
+
+_ALLOWED = frozenset((t.source, t.target) for t in TRANSITIONS)
+
+ENTRY = {Stage.VALIDATION: Phase.VALIDATING, Stage.SCHEDULING: Phase.SCHEDULING, Stage.EXECUTION: Phase.RUNNING}
+"""The phase a job is in while a worker does each stage's work."""
+
+
+def may(source: Phase, target: Phase) -> bool:
+    """Whether a job in `source` may go to `target`; staying where it is (a takeover) is no transition and allowed,
+    except in a final phase, which nothing leaves."""
+    return (source == target and source not in FINAL) or (source, target) in _ALLOWED
+
+
+def sources(target: Phase) -> tuple[Phase, ...]:
+    """The phases a write of `target` may start from: the guard of every such write."""
+    return tuple(phase for phase in Phase if may(phase, target))
+
+
+def successor(stage: Stage) -> Stage | None:
+    """The stage that follows `stage` when all goes well."""
+    order = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
+    place = order.index(stage)
+    return order[place + 1] if place + 1 < len(order) else None
+
+
+def backoff_seconds(retry: int, *, initial: float, maximum: float, multiplier: float) -> float:
+    """Seconds to wait before the `retry`-th retry (1 for the first): `initial · multiplier^(retry-1)`, at most
+    `maximum`."""
+    if multiplier <= 1:
+        return min(initial, maximum)
+    wait = initial
+    for _ in range(retry - 1):
+        wait *= multiplier
+        if wait >= maximum:
+            return maximum
+    return min(wait, maximum)
+
+
+def mermaid() -> str:
+    """The state diagram of `TRANSITIONS`, for docs/."""
+    return "\n".join(_diagram()) + "\n"
+
+
+def _diagram() -> Iterator[str]:
+    yield "stateDiagram-v2"
+    yield "    [*] --> Pending: submitted"
+    for t in TRANSITIONS:
+        yield f"    {t.source} --> {t.target}: {t.cause}"
+    for phase in Phase:
+        if phase in FINAL:
+            yield f"    {phase} --> [*]"

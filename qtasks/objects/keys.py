@@ -1,0 +1,52 @@
+"""Where each object lies: inputs under `pending/`, then, with results, under `completed/`. Pure; keys never change."""
+
+from __future__ import annotations
+
+from qtasks.errors import InvalidInput
+from qtasks.objects.protocol import valid_key
+
+_EXTENSIONS = {
+    "openqasm2": "qasm",
+    "openqasm3": "qasm3",
+    "python": "py",
+    "qasm": "qasm",
+    "qasm2": "qasm",
+    "qasm3": "qasm3",
+    "qpy": "qpy",
+}
+
+
+def pending_input(namespace: str, job_id: str, format: str) -> str:  # noqa: A002 - the field's name
+    """Key of the circuit of a job that is not final. Raises InvalidInput (`InvalidObjectKey`), as all of these do."""
+    return _key("pending", namespace, job_id, f"input.{_extension(format)}")
+
+
+def pending_circuit(namespace: str, job_id: str) -> str:
+    """Key of the checked circuit (canonical QPY) of a job that is not final, when it is large."""
+    return _key("pending", namespace, job_id, "circuit.qpy")
+
+
+def completed_input(namespace: str, job_id: str, format: str) -> str:  # noqa: A002
+    """Key of the circuit of a final job."""
+    return _key("completed", namespace, job_id, f"input.{_extension(format)}")
+
+
+def result(namespace: str, job_id: str, fence: int) -> str:
+    """Key of the result of one job (JSON), as the claim numbered `fence` wrote it."""
+    return _key("completed", namespace, job_id, f"result-{fence}.json")
+
+
+def result_batch(namespace: str, batch_id: str) -> str:
+    """Key of many small results in one object (JSON Lines, one result a line)."""
+    return _key("completed", namespace, "batches", f"{batch_id}.jsonl")
+
+
+def _extension(format: str) -> str:  # noqa: A002
+    return _EXTENSIONS.get(format.lower(), format)
+
+
+def _key(*segments: str) -> str:
+    for segment in segments:
+        if "/" in segment:
+            raise InvalidInput(f"{segment[:200]!r} cannot be a part of an object key.", reason="InvalidObjectKey")
+    return valid_key("/".join(segments))

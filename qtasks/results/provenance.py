@@ -1,0 +1,179 @@
+"""Where a result came from: circuit, backend, compilation, versions, commit, times and cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What is needed to explain a result and to get it again.
+
+    `circuit_hash`, `backend`, `transpiled_depth`, `transpiled_gates`, `git_commit`, `submission_time` and
+    `completion_time` are the fourth seed's names; the others follow their form. In a job of several PUBs the hash
+    and the seeds are the payload's, gates and depth those of all PUBs together (sum of gates, largest depth).
+    None means not known or not applicable (a QPU has no simulator seed).
+    """
+
+    circuit_hash: str
+    backend: str
+    backend_version: str | None = None
+    method: str | None = None  # Aer's simulation method, as it was chosen
+    seed_simulator: int | None = None
+    seed_transpiler: int | None = None
+    optimization_level: int | None = None  # 0-3
+    transpiled_depth: int | None = None
+    transpiled_gates: int | None = None  # operations in all; barriers are none
+    two_qubit_gates: int | None = None
+    count_ops: Mapping[str, int] | None = None  # gates by name, as QuantumCircuit.count_ops()
+    versions: Mapping[str, str] | None = None  # see versions()
+    git_commit: str | None = None  # of the submitter's working directory
+    submission_time: str | None = None  # these three: UTC, ISO 8601, with Z; see timestamp()
+    start_time: str | None = None  # of the attempt that gave this result
+    completion_time: str | None = None
+    queue_seconds: float | None = None  # from submission to start
+    run_seconds: float | None = None  # in the simulator or on the device
+    total_seconds: float | None = None  # from submission to completion
+    attempt: int | None = None
+    worker: str | None = None
+    threads: int | None = None
+    simulator_cost: Decimal | None = None  # US dollars
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, as JSON has it; the cost is a string such as "0.0012"."""
+        cost = self.simulator_cost
+        return {
+            "attempt": self.attempt,
+            "backend": self.backend,
+            "backend_version": self.backend_version,
+            "circuit_hash": self.circuit_hash,
+            "completion_time": self.completion_time,
+            "count_ops": self.count_ops,
+            "git_commit": self.git_commit,
+            "method": self.method,
+            "optimization_level": self.optimization_level,
+            "queue_seconds": self.queue_seconds,
+            "run_seconds": self.run_seconds,
+            "seed_simulator": self.seed_simulator,
+            "seed_transpiler": self.seed_transpiler,
+            "simulator_cost": None if cost is None else format(cost, "f"),
+            "start_time": self.start_time,
+            "submission_time": self.submission_time,
+            "threads": self.threads,
+            "total_seconds": self.total_seconds,
+            "transpiled_depth": self.transpiled_depth,
+            "transpiled_gates": self.transpiled_gates,
+            "two_qubit_gates": self.two_qubit_gates,
+            "versions": self.versions,
+            "worker": self.worker,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Provenance:
+        """The reverse of to_dict; fields that a later version added are left out. Raises ValueError or KeyError."""
+        known = {name: data[name] for name in _FIELDS if name in data}
+        if known.get("simulator_cost") is not None:
+            try:
+                known["simulator_cost"] = Decimal(known["simulator_cost"])
+            except InvalidOperation:
+                raise ValueError("simulator_cost is no number") from None
+        return cls(circuit_hash=known.pop("circuit_hash"), backend=known.pop("backend"), **known)
+
+
+_FIELDS = tuple(field.name for field in fields(Provenance))
+
+
+def timestamp(moment: datetime) -> str:
+    """`moment` in UTC as ISO 8601 with microseconds and Z, so that texts sort as times do.
+
+    Raises ValueError when it has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("A time without a time zone cannot be put into UTC.")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@lru_cache(maxsize=1)
+def versions() -> Mapping[str, str]:
+    """Versions of python, qiskit, qiskit_aer and qtasks here, read without importing them."""
+    import platform
+
+    found = {"python": platform.python_version()}
+    for package in ("qiskit", "qiskit_aer", "qtasks"):
+        try:
+            found[package] = metadata.version(package.replace("_", "-"))
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit(cwd: str | os.PathLike[str] | None = None) -> str | None:
+    """The commit (40 or 64 hex digits) checked out in the git repository around `cwd` (default: the current folder).
+
+    None when there is no repository or no commit, or when it cannot be read. Reads git's files, in a fraction of a
+    millisecond, and so is never stale; only a repository of git's newer `reftable` form asks the git command (2 s at
+    most), once per state.
+    """
+    try:
+        folder = Path(cwd or Path.cwd()).absolute()
+        for candidate in (folder, *folder.parents):
+            git = candidate / ".git"
+            if git.exists():
+                return _head(git)
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def _head(git: Path) -> str | None:
+    if git.is_file():  # a linked worktree or a submodule: `gitdir: <path>`
+        git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+    common = git / "commondir"
+    shared = git / common.read_text().strip() if common.exists() else git
+    tables = shared / "reftable" / "tables.list"
+    if tables.exists():
+        return _ask_git(git, (git / "HEAD").stat().st_mtime_ns, tables.stat().st_mtime_ns)
+    name = (git / "HEAD").read_text().strip()
+    for _ in range(5):  # git itself follows symbolic references five deep
+        if not name.startswith("ref:"):
+            return _commit(name)
+        name = name.removeprefix("ref:").strip()
+        for place in (git, shared):
+            if ".." not in name and (place / name).is_file():
+                name = (place / name).read_text().strip()
+                break
+        else:
+            return _packed(shared / "packed-refs", name)
+    return None
+
+
+def _packed(packed_refs: Path, name: str) -> str | None:
+    if packed_refs.exists():
+        for line in packed_refs.read_text().splitlines():
+            commit, _, reference = line.partition(" ")
+            if reference == name:
+                return _commit(commit)
+    return None
+
+
+@lru_cache(maxsize=16)
+def _ask_git(git: Path, *_state: int) -> str | None:
+    command = ["git", f"--git-dir={git}", "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=2, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return _commit(answer.stdout.strip())
+
+
+def _commit(text: str) -> str | None:
+    return text if len(text) in (40, 64) and set(text) <= set("0123456789abcdef") else None

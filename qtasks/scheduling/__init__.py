@@ -1,0 +1,1 @@
+"""Which job next, and where: pure functions over plain data."""

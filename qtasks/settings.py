@@ -1,0 +1,178 @@
+"""Every option, with its default, its unit and its hazard; read from `QTASKS_*` environment variables."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from qtasks.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """The options of one process; `Settings()` reads the environment, keyword arguments override it."""
+
+    model_config = SettingsConfigDict(env_prefix="QTASKS_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("~/.qtasks"), description="Folder of the embedded default: database, Redis, objects, logs.")
+    database_url: str = Field(
+        "", description="SQLAlchemy address of the database; empty: SQLite in the home. `postgresql+psycopg://…`"
+    )
+    broker_url: str = Field(
+        "", description="Address of Redis; empty: an embedded one on a Unix socket in the home. `redis://…`"
+    )
+    object_store_url: str = Field(
+        "", description="Where inputs and results lie; empty: a folder in the home. `file://…`, `s3://bucket/prefix`"
+    )
+    config: Path | None = Field(None, description="YAML file of accounts, backends, prices and tenants.")
+    secrets_dir: Path | None = Field(None, description="Folder of secrets: `<namespace>/<name>/<key>`.")
+    configmaps_dir: Path | None = Field(
+        None, description="Folder of ConfigMaps outside a cluster: `<namespace>/<name>/<key>`; empty: one in the home."
+    )
+    api_url: str = Field("", description="Address of a qtasks API; set: the client speaks REST.")
+    api_token: str = Field("", description="Token for that API.", repr=False)
+
+    # Claims. Start-up refuses combinations under which a living worker could lose its job.
+    lease_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds a claim is good for without renewal. Longer: a killed worker's job waits longer.",
+    )
+    heartbeat_seconds: float = Field(10.0, gt=0, description="Seconds between renewals; at most a third of the lease.")
+    max_takeovers: int = Field(
+        3, ge=0, description="How often a job whose process died is taken up again before it fails as `WorkerLost`."
+    )
+    batch_size: int = Field(
+        100, ge=1, le=1000, description="Small jobs of one namespace taken together. Larger: urgent work waits longer."
+    )
+    ageing_seconds: float = Field(
+        600.0, gt=0, description="Seconds of waiting that lift a job one priority level, so that `low` never starves."
+    )
+
+    # The periodic work.
+    reconcile_seconds: float = Field(10.0, gt=0, description="Seconds between looks for lost hints and expired leases.")
+    hint_grace_seconds: float = Field(
+        15.0,
+        ge=0,
+        description="Seconds a job may wait unclaimed before its hint is taken for lost and published again.",
+    )
+
+    # The worker.
+    worker_memory: str = Field(
+        "",
+        description="Memory one worker may give to simulation, such as `16Gi`; empty: 80 % of the machine or cgroup.",
+    )
+    worker_threads: int = Field(
+        0, ge=0, description="Threads that the simulations of one worker share; 0: as many as it may run on."
+    )
+    simulator_rate: Decimal = Field(
+        Decimal(0), ge=0, description="US dollars charged for a second of simulation; 0: free."
+    )
+
+    # The sandbox for circuit sources.
+    sandbox_memory: str = Field("2Gi", description="Memory one circuit source may use, beyond the warm process.")
+    sandbox_socket: Path | None = Field(
+        None, description="Unix socket of a sandbox that runs elsewhere (a sidecar); empty: each worker starts its own."
+    )
+
+    # Sizes.
+    max_input_bytes: int = Field(8 * 2**20, gt=0, description="Largest circuit input accepted, in bytes.")
+    inline_input_bytes: int = Field(
+        16 * 2**10, ge=0, description="Inputs up to this many bytes live in their row; larger ones in the object store."
+    )
+    counts_summary_bytes: int = Field(
+        8 * 2**10, ge=0, description="Counts up to this many bytes of JSON are also kept in the result's row."
+    )
+
+    # The embedded stack.
+    embedded_idle_seconds: float = Field(
+        600.0, gt=0, description="Seconds without a client and without a waiting job until the embedded stack stops."
+    )
+    embedded_workers: int = Field(
+        0, ge=0, description="Pool processes of the embedded worker; 0: one per processor it may run on."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _lease_outlives_missed_heartbeats(self) -> Settings:
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError(
+                f"QTASKS_HEARTBEAT_SECONDS={self.heartbeat_seconds:g} must be at most a third of "
+                f"QTASKS_LEASE_SECONDS={self.lease_seconds:g}: a living worker would lose its jobs"
+            )
+        return self
+
+    @property
+    def home_path(self) -> Path:
+        return self.home.expanduser().absolute()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this process starts or joins the stack in the home: no broker and no API was named."""
+        return not self.broker_url and not self.api_url
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home_path / 'qtasks.db'}"
+
+    @property
+    def broker(self) -> str:
+        """The broker's address as redis-py takes it (`redis://…` or `unix://…`)."""
+        return self.broker_url or f"unix://{self.redis_socket}?db=0"
+
+    @property
+    def redis_socket(self) -> Path:
+        """The embedded Redis's socket; under /run or /tmp when the home's path is too long for one (107 bytes)."""
+        near = self.home_path / "run" / "redis.sock"
+        if len(os.fsencode(near)) < 100:
+            return near
+        return runtime_dir(self.home_path) / "redis.sock"
+
+    @property
+    def object_store(self) -> str:
+        return self.object_store_url or (self.home_path / "objects").as_uri()
+
+    @property
+    def configmaps(self) -> Path:
+        return self.configmaps_dir or self.home_path / "configmaps"
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for the processes that this one starts."""
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        values["home"] = str(self.home_path)
+        return {f"QTASKS_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+
+
+def runtime_dir(home: Path) -> Path:
+    """A short folder of this user's for the sockets of `home`."""
+    import hashlib
+    import tempfile
+
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"qtasks-{os.getuid()}-{digest}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """This process's settings, read once.
+
+    Raises InvalidInput (reason `InvalidSettings`) naming the variable that is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'QTASKS_' + '_'.join(map(str, e['loc'])).upper() + ': ' if e['loc'] else ''}"
+            f"{e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise InvalidInput(problems, reason="InvalidSettings", hint="See docs/settings.md.") from None

@@ -1,0 +1,96 @@
+"""What a stage works on: claimed jobs with their payloads, loaded once and carried from stage to stage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from qtasks.objects import ObjectStore
+from qtasks.resources import JobSpec
+from qtasks.store import Store, jobs
+from qtasks.store.claims import Claim, ClaimedJob
+
+
+@dataclass(slots=True)
+class Item:
+    """One claimed job and what is known of it so far."""
+
+    job: ClaimedJob
+    spec: JobSpec
+    format: str | None
+    data: bytes | None
+    input_key: str | None
+    git_commit: str | None
+    fingerprint: str | None = None
+    analysis: Mapping[str, Any] | None = None
+    qpy: bytes | None = None
+    circuit_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A claim and its items, in the claim's order."""
+
+    claim: Claim
+    items: dict[str, Item]
+
+    def only(self, ids: Collection[str]) -> Batch:
+        return Batch(self.claim.only(ids), {job_id: item for job_id, item in self.items.items() if job_id in ids})
+
+    def replace(self, claim: Claim) -> Batch:
+        return replace(self, claim=claim)
+
+
+def load(store: Store, claim: Claim) -> Batch:
+    """Read the payloads of a claim's jobs; large circuits stay in the object store until they are asked for."""
+    known = {job.id: job for job in claim.jobs}
+    with store.read() as tx:
+        items = {
+            row.id: Item(
+                job=known[row.id],
+                spec=_spec(json.dumps(row.resource["spec"], sort_keys=True)),
+                format=row.format,
+                data=row.data,
+                input_key=row.input_key,
+                git_commit=row.git_commit,
+                fingerprint=row.fingerprint,
+                analysis=row.analysis,
+                qpy=row.qpy,
+                circuit_key=row.circuit_key,
+            )
+            for row in jobs.payload(tx, claim.ids)
+        }
+    return Batch(claim, {job_id: items[job_id] for job_id in claim.ids if job_id in items})
+
+
+@lru_cache(maxsize=256)
+def _spec(text: str) -> JobSpec:
+    # The jobs of one submission differ in their circuit alone, so a batch parses one spec.
+    return stored_spec(json.loads(text))
+
+
+def stored_spec(data: dict[str, Any]) -> JobSpec:
+    """A spec as the database keeps it: complete but for the circuit's code, which lies beside it."""
+    circuit = data["circuit"]
+    if circuit["source"] == "inline":
+        data = {**data, "circuit": {**circuit, "code": circuit.get("code", "…")}}
+    return JobSpec.model_validate(data)
+
+
+def circuit_of(item: Item, objects: ObjectStore) -> bytes:
+    """The checked circuit, canonical QPY."""
+    if item.qpy is None:
+        assert item.circuit_key is not None, "a validated job has its circuit in its row or in an object"
+        item.qpy = objects.get(item.circuit_key)
+    return item.qpy
+
+
+def input_of(item: Item, objects: ObjectStore) -> bytes:
+    """What the user submitted."""
+    if item.data is None:
+        assert item.input_key is not None, "an input lies in its row or in an object"
+        item.data = objects.get(item.input_key)
+    return item.data

@@ -1,0 +1,212 @@
+"""Execution: the circuits run, their results are stored, then the rows that point at them are committed."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from qtasks.backends.protocol import BackendError, Program, Ran
+from qtasks.backends.sizing import size
+from qtasks.circuits.analysis import Analysis
+from qtasks.costs.simulator import charge, micros
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
+from qtasks.objects import keys
+from qtasks.results import JobResult, Provenance, SamplerPubResult, encode, timestamp, versions
+from qtasks.results.pack import pack
+from qtasks.stages.aftercare import see_to
+from qtasks.stages.batch import Batch, Item, circuit_of
+from qtasks.stages.endings import fail_or_retry
+from qtasks.stages.worker import Worker
+from qtasks.store import moves, upkeep
+from qtasks.store.ids import new_id
+from qtasks.store.records import Condition, Event, settle_condition
+
+_EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed", "The circuit ran.")
+_STORED = Condition(
+    ConditionType.RESULT_STORED, ConditionStatus.TRUE, "Stored", "The result is in the object store, with its checksum."
+)
+_COMPLETED = Event("Completed", "The result is stored.")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One job that ran: its result, and the row that will point at it."""
+
+    result: JobResult
+    data: bytes
+    row: dict[str, Any]
+    cost_micros: int
+
+
+def time_limit(batch: Batch) -> float | None:
+    """Seconds that executing `batch` may take: its strictest job's limit, when one has any."""
+    limits = [
+        limit.seconds
+        for item in batch.items.values()
+        for limit in (item.spec.timeouts.execution, item.spec.execution.max_execution_time)
+        if limit is not None
+    ]
+    return min(limits, default=None)
+
+
+def execute(worker: Worker, batch: Batch) -> None:
+    """Run the circuits of `batch` and complete their jobs."""
+    backend = worker.aer
+    with worker.store.begin() as tx:
+        started = upkeep.now(tx)
+        moves.begin_attempts(tx, batch.claim.ids, backend=backend.name, worker=worker.owner)
+    worker.notifier.tell(dict.fromkeys(batch.claim.ids, Phase.RUNNING))
+    programs = [_program(worker, item) for item in batch.items.values()]
+    outcomes = dict(zip(batch.items, backend.run(programs), strict=True))
+    failed = {job_id: outcome for job_id, outcome in outcomes.items() if isinstance(outcome, BackendError)}
+    ran = {job_id: outcome for job_id, outcome in outcomes.items() if isinstance(outcome, Ran)}
+    finished = _store(worker, batch, ran, started)
+
+    def commit(tx: Any) -> tuple[set[str], dict[str, Phase]]:
+        held: set[str] = set()
+        for (cost, aftercare), ids in _alike(batch, finished).items():
+            held |= moves.finish(
+                tx, batch.claim, ids, Phase.COMPLETED, event=_COMPLETED, cost_micros=cost, aftercare=aftercare
+            )
+        moves.keep_results(tx, [finished[job_id].row for job_id in held])
+        settle_condition(tx, held, _EXECUTED)
+        settle_condition(tx, held, _STORED)
+        ended = {job_id: fail_or_retry(tx, batch.claim, batch.items[job_id], error) for job_id, error in failed.items()}
+        return held, {job_id: phase for job_id, phase in ended.items() if phase is not None}
+
+    # The result is stored; a database that is away must not cost the simulation that gave it.
+    held, ended = worker.store.insist(commit, seconds=300)
+    worker.notifier.tell({**dict.fromkeys(held, Phase.COMPLETED), **ended})
+    for job_id, item in batch.items.items():
+        if job_id in held and _has_loose_ends(item):
+            see_to(worker, job_id, result=finished[job_id].result)
+
+
+def _program(worker: Worker, item: Item) -> Program:
+    execution = item.spec.execution
+    analysis = Analysis(**dict(item.analysis or {}))
+    fit = size(analysis, method=execution.method.value, shots=execution.shots)
+    limit = execution.memory_limit
+    return Program(
+        job_id=item.job.id,
+        qpy=circuit_of(item, worker.objects),
+        qubits=analysis.qubits,
+        shots=execution.shots,
+        method=execution.method.value,
+        runs_as=fit.method,
+        optimization_level=execution.optimization_level,
+        initial_layout=execution.initial_layout,
+        seed_simulator=execution.seed_simulator,
+        seed_transpiler=execution.seed_transpiler,
+        memory_limit=limit.bytes if limit is not None else worker.identity.memory,
+        parallel=fit.parallel,
+    )
+
+
+def _store(worker: Worker, batch: Batch, ran: Mapping[str, Ran], started: datetime) -> dict[str, Finished]:
+    """Write the results, many in one object, and prepare the rows that point at them."""
+    if not ran:
+        return {}
+    with worker.store.read() as tx:
+        completed = upkeep.now(tx)
+    results = {
+        job_id: _result(worker, batch.items[job_id], outcome, started, completed) for job_id, outcome in ran.items()
+    }
+    encoded = {job_id: encode(result) for job_id, result in results.items()}
+    namespace = batch.claim.jobs[0].namespace
+    blob, places = pack(list(encoded.values()))
+    if len(encoded) == 1:
+        # One key per fence: a worker that lost its claim must not write over the result of the one that has it.
+        key = keys.result(namespace, next(iter(encoded)), batch.claim.fence)
+    else:
+        key = keys.result_batch(namespace, new_id())
+    worker.objects.put(key, blob)
+    finished = {}
+    for (job_id, result), (offset, length, sha256) in zip(results.items(), places, strict=True):
+        counts = result.get_counts()
+        cost = result.provenance.simulator_cost or Decimal(0)
+        finished[job_id] = Finished(
+            result,
+            encoded[job_id],
+            {
+                "job_id": job_id,
+                "attempt": batch.items[job_id].job.attempt,
+                "object_key": key,
+                "offset": offset,
+                "length": length,
+                "sha256": sha256,
+                "counts": counts if len(json.dumps(counts)) <= worker.settings.counts_summary_bytes else None,
+                "metrics": _metrics(result.provenance, ran[job_id]),
+            },
+            micros(cost),
+        )
+    return finished
+
+
+def _result(worker: Worker, item: Item, ran: Ran, started: datetime, completed: datetime) -> JobResult:
+    created = item.job.created_at
+    provenance = Provenance(
+        circuit_hash=item.fingerprint or "",
+        backend=worker.aer.name,
+        backend_version=worker.aer.version,
+        method=ran.method,
+        seed_simulator=ran.seed_simulator,
+        seed_transpiler=item.spec.execution.seed_transpiler,
+        optimization_level=item.spec.execution.optimization_level,
+        transpiled_depth=ran.depth,
+        transpiled_gates=sum(count for name, count in ran.gates.items() if name != "barrier"),
+        two_qubit_gates=ran.two_qubit_gates,
+        count_ops=ran.gates,
+        versions=versions(),
+        git_commit=item.git_commit,
+        submission_time=timestamp(created),
+        start_time=timestamp(started),
+        completion_time=timestamp(completed),
+        queue_seconds=_seconds(started - created),
+        run_seconds=ran.run_seconds,
+        total_seconds=_seconds(completed - created),
+        attempt=item.job.attempt,
+        worker=worker.owner,
+        threads=ran.threads,
+        simulator_cost=charge(ran.run_seconds, worker.settings.simulator_rate),
+    )
+    pub = SamplerPubResult(ran.registers, ran.num_clbits, item.spec.execution.shots, ran.counts, ran.clbits)
+    return JobResult(item.job.id, "sampler", [pub], provenance)
+
+
+def _metrics(provenance: Provenance, ran: Ran) -> dict[str, Any]:
+    """The figures that a list or a status shows without fetching the result."""
+    return {
+        "queue_seconds": provenance.queue_seconds,
+        "run_seconds": provenance.run_seconds,
+        "total_seconds": provenance.total_seconds,
+        "transpile_seconds": ran.transpile_seconds,
+        "transpiled_depth": provenance.transpiled_depth,
+        "transpiled_gates": provenance.transpiled_gates,
+        "two_qubit_gates": provenance.two_qubit_gates,
+        "method": provenance.method,
+        "seed_simulator": provenance.seed_simulator,
+        "threads": provenance.threads,
+        "worker": provenance.worker,
+    }
+
+
+def _alike(batch: Batch, finished: Mapping[str, Finished]) -> dict[tuple[int, bool], list[str]]:
+    """The finished jobs by what their rows have in common, so that one statement writes many."""
+    alike: dict[tuple[int, bool], list[str]] = defaultdict(list)
+    for job_id, done in finished.items():
+        alike[done.cost_micros, _has_loose_ends(batch.items[job_id])].append(job_id)
+    return alike
+
+
+def _has_loose_ends(item: Item) -> bool:
+    return item.spec.output is not None or item.input_key is not None or item.circuit_key is not None
+
+
+def _seconds(span: timedelta) -> float:
+    return round(max(0.0, span.total_seconds()), 6)

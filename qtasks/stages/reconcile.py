@@ -1,0 +1,91 @@
+"""The reconciler: every few seconds it puts right what messages and dead processes left wrong."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from qtasks.errors import NotFound, QTasksError, Unavailable
+from qtasks.lifecycle import Phase, Stage
+from qtasks.queue import Hint
+from qtasks.stages.aftercare import see_to
+from qtasks.stages.worker import Worker
+from qtasks.store import claims, upkeep
+from qtasks.store.claims import Head
+from qtasks.store.tables import jobs
+
+log = logging.getLogger(__name__)
+
+_RECONCILE = 1
+"""The number of this periodic task's advisory lock."""
+_AT_ONCE = 500
+_HINTS_A_LEVEL = 16
+_AFTERCARE_SECONDS = 20.0
+_FORGET_WORKERS_SECONDS = 3600.0
+_NO_LIMIT = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one look put right, in jobs and messages."""
+
+    freed: int = 0
+    ended: int = 0
+    hints: int = 0
+    tidied: int = 0
+
+
+def reconcile(worker: Worker) -> Reconciled:
+    """Free expired leases, end jobs whose time ran out, publish lost hints again, and finish what is left of final
+    jobs. Safe to run from several places at once: one of them does it."""
+    with worker.store.begin() as tx:
+        if not upkeep.sole(tx, _RECONCILE):
+            return Reconciled()
+        freed = claims.expire(tx, limit=_AT_ONCE)
+        overdue = upkeep.end_overdue(tx)
+        hopeless = upkeep.end_hopeless(tx, max_takeovers=worker.settings.max_takeovers, where=jobs.c.id.in_(freed))
+        upkeep.forget_workers(tx, older_than_seconds=_FORGET_WORKERS_SECONDS)
+    ended = {*overdue, *hopeless}
+    worker.notifier.tell(dict.fromkeys(ended, Phase.FAILED))
+    hints = 0
+    with suppress(Unavailable):
+        hints = sum(_hint_again(worker, stage) for stage in (Stage.EXECUTION, Stage.SCHEDULING, Stage.VALIDATION))
+    return Reconciled(len(freed), len(ended), hints, _tidy(worker))
+
+
+def _hint_again(worker: Worker, stage: Stage) -> int:
+    """Publish hints where work waits and none says so.
+
+    A queue with any message at a level needs none: whoever takes it wakes the next process while work is left.
+    """
+    with worker.store.read() as tx:
+        heads = claims.heads(tx, stage, memory=_NO_LIMIT)
+    by_level: dict[int, list[Head]] = {}
+    for head in heads:
+        by_level.setdefault(head.priority, []).append(head)
+    published = 0
+    for priority, waiting in by_level.items():
+        if worker.publisher.waiting(stage, priority) == 0:
+            hints = [Hint(stage, head.job_id, head.name, priority) for head in waiting[:_HINTS_A_LEVEL]]
+            worker.publisher.publish(*hints)
+            published += len(hints)
+    return published
+
+
+def _tidy(worker: Worker) -> int:
+    with worker.store.read() as tx:
+        left = upkeep.loose_ends(tx, older_than_seconds=_AFTERCARE_SECONDS, limit=_AT_ONCE)
+    tidied = 0
+    for job_id in left:
+        try:
+            see_to(worker, job_id)
+            tidied += 1
+        except Unavailable as error:
+            log.warning("what is left of job %s has to wait: %s", job_id, error)
+            break
+        except (NotFound, QTasksError) as error:
+            log.error("what is left of job %s cannot be seen to: %s", job_id, error)
+            with worker.store.begin() as tx:
+                upkeep.tied_up(tx, [job_id])
+    return tidied

@@ -1,0 +1,79 @@
+"""One turn of a worker: claim the best work that waits, do it, and carry on with its next stages where that is right."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from qtasks.errors import QTasksError, Unavailable
+from qtasks.lifecycle import Phase, Stage
+from qtasks.stages.batch import Batch, load
+from qtasks.stages.execute import execute, time_limit
+from qtasks.stages.schedule import schedule
+from qtasks.stages.validate import validate
+from qtasks.stages.worker import Worker
+from qtasks.store import claims, upkeep
+from qtasks.store.claims import Claim
+from qtasks.store.tables import jobs
+
+log = logging.getLogger(__name__)
+
+_STAGES: dict[Stage, Callable[[Worker, Batch], Batch | None]] = {
+    Stage.VALIDATION: validate,
+    Stage.SCHEDULING: schedule,
+    Stage.EXECUTION: execute,
+}
+_UNAVAILABLE_SECONDS = 5.0
+"""How long work waits that was given back because a service was away."""
+
+
+def work(worker: Worker, stage: Stage) -> list[str]:
+    """Do the best work that waits at `stage` (or, where it is more urgent, at another stage of this worker).
+
+    Returns the ids of the jobs that were worked on; none when there was nothing to claim, as when a hint comes twice.
+    Raises Unavailable when the database is away: nothing was claimed then, or the reconciler frees it.
+    """
+    claim = worker.claim(stage)
+    if claim is None:
+        return []
+    with worker.holding(claim):
+        _carry_out(worker, claim)
+    return claim.ids
+
+
+def _carry_out(worker: Worker, claim: Claim) -> None:
+    batch: Batch | None = None
+    try:
+        batch = load(worker.store, claim)
+        first = True
+        while batch is not None:
+            claim = batch.claim
+            if claim.stage is Stage.EXECUTION:
+                worker.leases.hold(claim, limit_seconds=time_limit(batch))
+            if first:
+                batch = _STAGES[claim.stage](worker, batch)
+            else:
+                with worker.shown(claim.stage, claim):
+                    batch = _STAGES[claim.stage](worker, batch)
+            first = False
+    except Unavailable as error:
+        log.warning("%s gave back %d jobs: %s", worker.owner, len(claim.jobs), error)
+        with suppress(Unavailable), worker.store.begin() as tx:
+            claims.give_back(tx, claim, claim.ids, message=error.message, delay_seconds=_UNAVAILABLE_SECONDS)
+    except Exception as error:
+        _surprised(worker, claim, error)
+
+
+def _surprised(worker: Worker, claim: Claim, error: Exception) -> None:
+    """A worker never dies of a job: what nobody foresaw counts as if the process had died, and is tried again alone."""
+    log.exception("%s failed at %s of %d jobs", worker.owner, claim.stage.value, len(claim.jobs))
+    reason = error.reason if isinstance(error, QTasksError) else type(error).__name__
+    message = f"The worker failed at {claim.stage.value} ({reason}); its log has the details."
+    with suppress(Unavailable):
+        with worker.store.begin() as tx:
+            guard = claims.guard(claim, claim.ids)
+            claims.lost(tx, guard, together=len(claim.jobs), message=message, owner=claim.owner)
+            ended = upkeep.end_hopeless(tx, max_takeovers=worker.settings.max_takeovers, where=jobs.c.id.in_(claim.ids))
+        worker.notifier.tell(dict.fromkeys(ended, Phase.FAILED))
+        worker.hand_over(claim, claim.stage)

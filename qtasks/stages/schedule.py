@@ -1,0 +1,126 @@
+"""Scheduling: which backend runs the job, and whether any worker can hold it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from qtasks.backends.aer import NAME as LOCAL_SIMULATOR
+from qtasks.errors import InvalidInput
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
+from qtasks.resources import BackendType
+from qtasks.stages.batch import Batch, Item
+from qtasks.stages.endings import fail
+from qtasks.stages.validate import readable
+from qtasks.stages.worker import Worker
+from qtasks.store import moves, upkeep
+from qtasks.store.records import Condition, Event, record, settle_condition
+from qtasks.store.types import moment
+
+_WORKER_SEEN_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 15.0
+
+_SCHEDULED = Condition(
+    ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", f"The job runs on {LOCAL_SIMULATOR}."
+)
+_UNBUDGETED = Condition(
+    ConditionType.BUDGET_CHECKED, ConditionStatus.TRUE, "NoCharge", "Simulator time is free of charge here."
+)
+_UNCHECKED = Condition(
+    ConditionType.BUDGET_CHECKED,
+    ConditionStatus.UNKNOWN,
+    "BudgetNotEnforced",
+    "Simulator time has a rate (QTASKS_SIMULATOR_RATE), but this version does not enforce spec.budget.",
+)
+
+
+def schedule(worker: Worker, batch: Batch) -> Batch | None:
+    """Choose where the jobs of `batch` run; returns what to carry on with at the execution stage."""
+    refused = {job_id: _refusal(item) for job_id, item in batch.items.items()}
+    wanted = [job_id for job_id, error in refused.items() if error is None]
+    largest = max((batch.items[job_id].job.memory for job_id in wanted), default=0)
+    held_here = worker.identity.memory if Stage.EXECUTION in worker.identity.stages else 0
+    capacity = max(held_here, _capacity(worker)) if largest > held_here else held_here
+    fits = [job_id for job_id in wanted if batch.items[job_id].job.memory <= capacity]
+    stay = largest <= held_here and worker.may_carry_on(batch.claim, Stage.EXECUTION)
+    event = Event("Scheduled", f"The job runs on {LOCAL_SIMULATOR}.")
+    with worker.store.begin() as tx:
+        held = moves.advance(
+            tx,
+            batch.claim,
+            fits,
+            Phase.RUNNING if stay else Phase.SCHEDULING,
+            stage=Stage.EXECUTION,
+            event=event,
+            keep=stay,
+            backend=LOCAL_SIMULATOR,
+            **({"started_at": moment()} if stay else {}),
+        )
+        if stay:
+            record(tx, held, Event(Phase.RUNNING, "Carried on to execution."), source=worker.owner)
+        settle_condition(tx, held, _SCHEDULED)
+        by_budget: dict[Condition, set[str]] = defaultdict(set)
+        for job_id in held:
+            by_budget[_budget(worker, batch.items[job_id])].add(job_id)
+        for condition, ids in by_budget.items():
+            settle_condition(tx, ids, condition)
+        for job_id in set(wanted) - set(fits):
+            _postpone(tx, batch, batch.items[job_id], capacity)
+        for job_id, error in refused.items():
+            if error is not None:
+                fail(tx, batch.claim, batch.items[job_id], error, condition=ConditionType.SCHEDULED)
+    worker.notifier.tell(
+        {
+            **dict.fromkeys(set(wanted) - set(fits), Phase.PENDING),
+            **{job_id: Phase.FAILED for job_id, error in refused.items() if error is not None},
+        }
+    )
+    if not held:
+        return None
+    rest = batch.only(held)
+    if stay:
+        return rest.replace(rest.claim.at(Stage.EXECUTION))
+    worker.hand_over(rest.claim, Stage.EXECUTION)
+    return None
+
+
+def _refusal(item: Item) -> InvalidInput | None:
+    """Why no backend will ever take this job, if that is so."""
+    backend = item.spec.backend
+    if backend.type is BackendType.LOCAL_SIMULATOR:
+        return None
+    return InvalidInput(
+        f"This version of qtasks does not run jobs on {backend.type.value}.",
+        reason="BackendUnavailable",
+        hint="Use backend.type: local_simulator.",
+    )
+
+
+def _capacity(worker: Worker) -> int:
+    """The largest memory, in bytes, that a living execution worker can give to one job."""
+    with worker.store.read() as tx:
+        alive = upkeep.live_workers(tx, within_seconds=_WORKER_SEEN_SECONDS)
+    return max((row.memory for row in alive if Stage.EXECUTION.value in row.stages), default=0)
+
+
+def _budget(worker: Worker, item: Item) -> Condition:
+    return _UNCHECKED if item.spec.budget is not None and worker.settings.simulator_rate else _UNBUDGETED
+
+
+def _postpone(tx: object, batch: Batch, item: Item, capacity: int) -> None:
+    message = (
+        f"The simulation takes about {readable(item.job.memory)}; the largest worker has {readable(capacity)}. "
+        "Waiting for one that can hold it."
+    )
+    held = moves.postpone(
+        tx,  # type: ignore[arg-type]
+        batch.claim,
+        item.job.id,
+        delay_seconds=_LOOK_AGAIN_SECONDS,
+        event=Event("ResourceConstraints", message, warning=True),
+    )
+    if held:
+        settle_condition(
+            tx,  # type: ignore[arg-type]
+            [item.job.id],
+            Condition(ConditionType.SCHEDULED, ConditionStatus.FALSE, "ResourceConstraints", message),
+        )

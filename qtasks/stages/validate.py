@@ -1,0 +1,149 @@
+"""Validation: the circuit goes through the sandbox, and what comes back is checked against where it is to run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from qtasks.backends.sizing import Size, size
+from qtasks.circuits.analysis import Analysis
+from qtasks.circuits.sandbox import Checked, Limits, Rejected, Source
+from qtasks.errors import InvalidInput
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
+from qtasks.objects import keys
+from qtasks.resources import Quantity
+from qtasks.stages.batch import Batch, Item, input_of
+from qtasks.stages.endings import fail
+from qtasks.stages.worker import Worker
+from qtasks.store import moves
+from qtasks.store.records import Condition, Event, record, settle_condition
+
+_VALID = Condition(
+    ConditionType.VALIDATED, ConditionStatus.TRUE, "CircuitValid", "The circuit is valid and its backend can run it."
+)
+
+
+def validate(worker: Worker, batch: Batch) -> Batch | None:
+    """Check the circuits of `batch`; returns what to carry on with at the scheduling stage."""
+    passed: dict[str, tuple[Checked, Size]] = {}
+    failed: dict[str, InvalidInput] = {}
+    for job_id, answer in _check(worker, batch).items():
+        item = batch.items[job_id]
+        try:
+            if isinstance(answer, Rejected):
+                raise _refusal(answer)
+            passed[job_id] = (answer, _fit(item, answer.analysis))
+        except InvalidInput as error:
+            failed[job_id] = error
+    for job_id, (checked, _) in passed.items():
+        item = batch.items[job_id]
+        item.fingerprint, item.analysis, item.qpy = checked.fingerprint, checked.analysis.as_data(), checked.qpy
+        if len(checked.qpy) > worker.settings.inline_input_bytes:
+            item.circuit_key = keys.pending_circuit(item.job.namespace, job_id)
+            worker.objects.put(item.circuit_key, checked.qpy)
+    stay = worker.may_carry_on(batch.claim, Stage.SCHEDULING)
+    groups: dict[tuple[int, bool], list[str]] = defaultdict(list)
+    for job_id, (_, fit) in passed.items():
+        assert fit.memory is not None, "_fit refuses what cannot run"
+        groups[fit.memory, fit.small and not batch.items[job_id].job.alone].append(job_id)
+    held: set[str] = set()
+    event = Event("CircuitValid", "The circuit is valid; waiting for a backend.")
+    with worker.store.begin() as tx:
+        for (memory, small), ids in groups.items():
+            held |= moves.advance(
+                tx,
+                batch.claim,
+                ids,
+                Phase.SCHEDULING,
+                stage=Stage.SCHEDULING,
+                event=event,
+                keep=stay,
+                memory=memory,
+                batchable=small,
+            )
+        moves.keep_circuits(tx, [_row(batch.items[job_id]) for job_id in passed if job_id in held])
+        settle_condition(tx, held, _VALID)
+        if stay:
+            record(tx, held, Event(Phase.SCHEDULING, "Carried on to scheduling."), source=worker.owner)
+        for job_id, refusal in failed.items():
+            fail(tx, batch.claim, batch.items[job_id], refusal, condition=ConditionType.VALIDATED)
+    worker.notifier.tell({**dict.fromkeys(held, Phase.SCHEDULING), **dict.fromkeys(failed, Phase.FAILED)})
+    if not held:
+        return None
+    rest = batch.only(held)
+    if stay:
+        return rest.replace(rest.claim.at(Stage.SCHEDULING))
+    worker.hand_over(rest.claim, Stage.SCHEDULING)
+    return None
+
+
+def _check(worker: Worker, batch: Batch) -> dict[str, Checked | Rejected]:
+    """What the sandbox says of each circuit, those with the same time limit together."""
+    assert worker.sandbox is not None, "a worker that consumes validation has a sandbox"
+    by_limit: dict[float, list[Source]] = defaultdict(list)
+    for job_id, item in batch.items.items():
+        parameters = {name: float(value) for name, value in item.spec.execution.parameters.items()}
+        source = Source(job_id, item.format, input_of(item, worker.objects), parameters or None)
+        by_limit[item.spec.timeouts.validation.seconds].append(source)
+    answers: dict[str, Checked | Rejected] = {}
+    for seconds, sources in by_limit.items():
+        limits = Limits(wall_seconds=seconds, memory_bytes=Quantity(worker.settings.sandbox_memory).bytes)
+        answers |= {answer.id: answer for answer in worker.sandbox.check(sources, limits)}
+    return answers
+
+
+def _refusal(answer: Rejected) -> InvalidInput:
+    where = f" (line {answer.line}, column {answer.column})" if answer.line and answer.column else ""
+    where = where or (f" (line {answer.line})" if answer.line else "")
+    text = f": {answer.text.strip()}" if answer.text else ""
+    message = answer.message.rstrip(".") + (f"{where}{text}" if where or text else "")
+    return InvalidInput(message + ".", reason=answer.reason, hint=answer.hint)
+
+
+def _fit(item: Item, analysis: Analysis) -> Size:
+    """The size of a job; raises InvalidInput where no worker could ever run it as it asks."""
+    execution = item.spec.execution
+    fit = size(analysis, method=execution.method.value, shots=execution.shots)
+    if fit.memory is None:
+        raise InvalidInput(
+            f"Aer's {fit.method} method cannot run this circuit.",
+            reason="MethodCannotRun",
+            hint="Use execution.method: automatic.",
+        )
+    layout = execution.initial_layout
+    if layout is not None and len(layout) != analysis.qubits:
+        raise InvalidInput(
+            f"execution.initialLayout names {len(layout)} qubits, but the circuit has {analysis.qubits}.",
+            reason="InvalidLayout",
+            hint="Give one physical qubit for each qubit of the circuit, in order.",
+        )
+    limit = execution.memory_limit
+    if limit is not None and fit.memory > limit.bytes:
+        raise InvalidInput(
+            f"Simulating {analysis.active_qubits} qubits with Aer's {fit.method} method takes about "
+            f"{readable(fit.memory)}, more than execution.memoryLimit, {limit}.",
+            reason="MemoryLimitExceeded",
+            hint="Raise the limit, use fewer qubits, or try execution.method: matrix_product_state.",
+        )
+    return fit
+
+
+def readable(count: int) -> str:
+    """A number of bytes as people write it: `16.0 TiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
+        if value < 1024 or unit == "EiB":
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB", "MiB") else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable: the last unit takes everything")
+
+
+def _row(item: Item) -> dict[str, Any]:
+    return {
+        "job_id": item.job.id,
+        "fingerprint": item.fingerprint,
+        "analysis": item.analysis,
+        "qpy": item.qpy if item.circuit_key is None else None,
+        "object_key": item.circuit_key,
+        "seed": None,
+    }

@@ -1,0 +1,140 @@
+"""The database connection: one engine per process, transactions, and errors a caller can act on."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from qtasks.errors import InvalidInput, Unavailable
+
+T = TypeVar("T")
+
+
+class Store:
+    """The database that `url` names.
+
+    `begin()` opens a transaction that writes, `read()` one that does not. An unreachable database raises Unavailable
+    (reason `DatabaseUnavailable`); messages never hold its password.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+        try:
+            self.url = make_url(url)
+        except ArgumentError:
+            raise InvalidInput(
+                "QTASKS_DATABASE_URL is not a database address.",
+                reason="InvalidSettings",
+                hint="Use sqlite:////path/to/file.db or postgresql+psycopg://user:password@host/name.",
+            ) from None
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.engine = _postgresql(self.url, pool_size) if self.postgresql else _sqlite(self.url)
+        self._pid = os.getpid()
+
+    @property
+    def postgresql(self) -> bool:
+        return self.url.get_backend_name() == "postgresql"
+
+    def forked(self) -> None:
+        """Call in a child after a fork: the parent's connections are left to the parent."""
+        if self._pid != os.getpid():
+            self.engine.dispose(close=False)
+            self._pid = os.getpid()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction that writes: committed at the end of the block, rolled back when it raises."""
+        with _translated(self.url.host or self.url.database), self.engine.connect() as connection:
+            connection.info["write"] = True
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction that only reads: it waits for nobody, and nobody for it."""
+        with _translated(self.url.host or self.url.database), self.engine.connect() as connection:
+            connection.info["write"] = False
+            with connection.begin():
+                yield connection
+
+    def insist(self, write: Callable[[Connection], T], *, seconds: float) -> T:
+        """Do `write` in a transaction, again and again while the database is away, for at most `seconds`.
+
+        For what must not be lost, such as the result of an hour's simulation; `write` must bear repetition.
+        """
+        for attempt in Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_exponential_jitter(initial=0.1, max=3),
+            stop=stop_after_delay(seconds),
+            reraise=True,
+        ):
+            with attempt, self.begin() as tx:
+                return write(tx)
+        raise AssertionError("unreachable: Retrying either returns or raises")
+
+
+@contextmanager
+def _translated(where: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable(
+            f"The database at {where} cannot be used: {_first_line(error)}.",
+            reason="DatabaseUnavailable",
+            hint="Start it, or correct QTASKS_DATABASE_URL; nothing that was committed is lost.",
+        ) from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return (str(error.orig).strip().splitlines() or ["no answer"])[0].rstrip(".")
+
+
+def _postgresql(url: Any, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "qtasks",
+            # A database that froze, or a firewall that forgot the connection, is noticed within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        },
+    )
+
+
+def _sqlite(url: Any) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver's own BEGIN comes too late to be IMMEDIATE; see _begin.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail with SQLITE_BUSY at once instead of waiting.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write", True) else "BEGIN")
+
+    return engine

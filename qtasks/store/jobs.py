@@ -1,0 +1,248 @@
+"""Jobs as their users know them: submitted, looked up, listed, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from qtasks.errors import NotFound
+from qtasks.lifecycle import FINAL, Phase, Stage
+from qtasks.store.moves import end_unclaimed
+from qtasks.store.records import Event, record
+from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, results
+from qtasks.store.types import moment
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A submission, ready to become rows."""
+
+    id: str
+    namespace: str
+    name: str
+    idempotency_key: str | None
+    priority: int
+    shots: int
+    batchable: bool
+    total_seconds: float | None
+    labels: Mapping[str, str]
+    resource: Mapping[str, Any]
+    spec_hash: str
+    format: str | None
+    data: bytes | None
+    object_key: str | None
+    sha256: str
+    git_commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A job that already has the name or the idempotency key of a new one."""
+
+    id: str
+    name: str
+    spec_hash: str
+    by_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One term of a label selector: `key=value`, `key!=value`, `key` or `!key` (values None)."""
+
+    key: str
+    values: tuple[str, ...] | None
+    negated: bool = False
+
+
+def submit(tx: Connection, new: Sequence[NewJob], *, source: str | None) -> dict[str, Existing]:
+    """Insert jobs with their inputs, labels and first event.
+
+    Returns, by the new job's id, what was there already under its idempotency key or name; those were not inserted.
+    """
+    dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    statement: Any = dialect_insert(jobs).values(
+        created_at=moment(), deadline=moment(bindparam("total_seconds", type_=Float(53)))
+    )
+    rows = [_job_row(job) for job in new]
+    inserted = {row.id for row in tx.execute(statement.on_conflict_do_nothing().returning(jobs.c.id), rows)}
+    fresh = [job for job in new if job.id in inserted]
+    if fresh:
+        tx.execute(insert(inputs), [_input_row(job) for job in fresh])
+        labelled = [
+            {"job_id": job.id, "namespace": job.namespace, "key": key, "value": value}
+            for job in fresh
+            for key, value in job.labels.items()
+        ]
+        if labelled:
+            tx.execute(insert(labels), labelled)
+        record(tx, inserted, Event("Submitted", "Waiting for validation."), source=source)
+    return {job.id: _existing(tx, job) for job in new if job.id not in inserted}
+
+
+def _job_row(job: NewJob) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "namespace": job.namespace,
+        "name": job.name,
+        "idempotency_key": job.idempotency_key,
+        "priority": job.priority,
+        "phase": Phase.PENDING.value,
+        "stage": Stage.VALIDATION.value,
+        "batchable": job.batchable,
+        "shots": job.shots,
+        "total_seconds": job.total_seconds,
+    }
+
+
+def _input_row(job: NewJob) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "resource": job.resource,
+        "spec_hash": job.spec_hash,
+        "format": job.format,
+        "data": job.data,
+        "object_key": job.object_key,
+        "sha256": job.sha256,
+        "git_commit": job.git_commit,
+    }
+
+
+def _existing(tx: Connection, job: NewJob) -> Existing:
+    columns = select(jobs.c.id, jobs.c.name, inputs.c.spec_hash).join(inputs).where(jobs.c.namespace == job.namespace)
+    if job.idempotency_key is not None:
+        row = tx.execute(columns.where(jobs.c.idempotency_key == job.idempotency_key)).first()
+        if row is not None:
+            return Existing(row.id, row.name, row.spec_hash, by_key=True)
+    row = tx.execute(columns.where(jobs.c.name == job.name)).one()
+    return Existing(row.id, row.name, row.spec_hash, by_key=False)
+
+
+_FULL = (
+    select(
+        *jobs.c,
+        inputs.c.resource,
+        inputs.c.format,
+        inputs.c.sha256.label("input_sha256"),
+        inputs.c.git_commit,
+        circuits.c.fingerprint,
+        circuits.c.analysis,
+        circuits.c.seed,
+        results.c.object_key.label("result_key"),
+        results.c.offset.label("result_offset"),
+        results.c.length.label("result_length"),
+        results.c.sha256.label("result_sha256"),
+        results.c.counts,
+        results.c.metrics,
+    )
+    .select_from(jobs)
+    .join(inputs)
+    .outerjoin(circuits)
+    .outerjoin(results)
+)
+
+
+def get(tx: Connection, job_id: str) -> Row[Any]:
+    """Everything about one job; raises NotFound (reason `JobNotFound`)."""
+    row = tx.execute(_FULL.where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise _not_found(job_id, None)
+    return row
+
+
+def id_of(tx: Connection, namespace: str, name: str) -> str:
+    """The id of the job `name` in `namespace`; raises NotFound (reason `JobNotFound`)."""
+    found = tx.execute(select(jobs.c.id).where(jobs.c.namespace == namespace, jobs.c.name == name)).scalar()
+    if found is None:
+        raise _not_found(name, namespace)
+    return str(found)
+
+
+def namespace_of(tx: Connection, job_id: str) -> str | None:
+    """The namespace of a job, None when there is no such job."""
+    return tx.execute(select(jobs.c.namespace).where(jobs.c.id == job_id)).scalar()
+
+
+def _not_found(what: str, namespace: str | None) -> NotFound:
+    where = f" in namespace {namespace}" if namespace else ""
+    return NotFound(
+        f"There is no job {what}{where}.", reason="JobNotFound", hint="`qtasks get jobs -A` lists what there is."
+    )
+
+
+def phases(tx: Connection, ids: Iterable[str]) -> dict[str, Phase]:
+    """The phase of each job in `ids` that exists."""
+    rows = tx.execute(select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(list(ids))))
+    return {row.id: Phase(row.phase) for row in rows}
+
+
+def unfinished(tx: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of `ids` that are not in a final phase yet."""
+    return {job_id for job_id, phase in phases(tx, ids).items() if phase not in FINAL}
+
+
+def walk(
+    tx: Connection,
+    *,
+    namespace: str | None,
+    phase: Phase | None = None,
+    selector: Sequence[Requirement] = (),
+    before: str | None = None,
+    limit: int,
+) -> list[Row[Any]]:
+    """Up to `limit` jobs, newest first, older than job id `before`."""
+    query = _FULL.order_by(jobs.c.id.desc()).limit(limit)
+    if namespace is not None:
+        query = query.where(jobs.c.namespace == namespace)
+    if phase is not None:
+        query = query.where(jobs.c.phase == phase.value)
+    if before is not None:
+        query = query.where(jobs.c.id < before)
+    for term in selector:
+        query = query.where(_matches(term))
+    return list(tx.execute(query))
+
+
+def _matches(term: Requirement) -> Any:
+    same = and_(labels.c.job_id == jobs.c.id, labels.c.namespace == jobs.c.namespace, labels.c.key == term.key)
+    if term.values is not None:
+        same = and_(same, labels.c.value.in_(term.values))
+    found = exists().where(same)
+    return ~found if term.negated else found
+
+
+def payload(tx: Connection, ids: Sequence[str]) -> Iterator[Row[Any]]:
+    """What the stages work from: the resource, the input, and the checked circuit once there is one."""
+    yield from tx.execute(
+        select(
+            jobs.c.id,
+            inputs.c.resource,
+            inputs.c.format,
+            inputs.c.data,
+            inputs.c.object_key.label("input_key"),
+            inputs.c.git_commit,
+            circuits.c.fingerprint,
+            circuits.c.analysis,
+            circuits.c.qpy,
+            circuits.c.object_key.label("circuit_key"),
+            circuits.c.seed,
+        )
+        .select_from(jobs)
+        .join(inputs)
+        .outerjoin(circuits)
+        .where(jobs.c.id.in_(list(ids)))
+    )
+
+
+def attempts_of(tx: Connection, job_id: str) -> list[Row[Any]]:
+    """The attempts of a job, first to last."""
+    return list(tx.execute(select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)))
+
+
+def cancel(tx: Connection, ids: Sequence[str], *, source: str | None) -> list[str]:
+    """Cancel those of `ids` that are not final; returns them. Whoever runs one finds its claim gone."""
+    event = Event("Cancelled", "Cancelled by request.")
+    return end_unclaimed(tx, jobs.c.id.in_(list(ids)), Phase.CANCELLED, event=event, source=source)

@@ -1,0 +1,96 @@
+"""What a user sees of a result: json, csv, a histogram."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qtasks.errors import InvalidInput
+from qtasks.results import EstimatorPubResult, SamplerPubResult
+from qtasks.results.formats import render
+from qtasks.results.histogram import histogram
+
+from .examples import BELL, PROVENANCE, with_pubs
+
+TWO = SamplerPubResult([("a", 1), ("b", 1)], 2, 3, {"0x2": 2, "0x1": 1})
+
+
+def test_json_has_counts_metrics_and_provenance() -> None:
+    document = json.loads(render(BELL, "json"))
+    assert list(document) == ["job_id", "counts", "shots", "metrics", "provenance"]
+    assert document["job_id"] == "job-1"
+    assert document["counts"] == {"00": 510, "11": 514}
+    assert document["shots"] == 1024
+    assert document["metrics"]["two_qubit_gates"] == 1
+    assert document["metrics"]["total_seconds"] == 0.02
+    assert document["provenance"] == PROVENANCE.to_dict()
+    assert render(BELL, "json").startswith(b'{\n  "job_id": "job-1",\n')
+
+
+def test_csv_is_sorted_by_outcome() -> None:
+    assert render(BELL, "csv") == b"outcome,count\n00,510\n11,514\n"
+    assert render(with_pubs(TWO), "csv") == b"outcome,count\n0 1,1\n1 0,2\n"
+
+
+def test_several_pubs_are_told_apart() -> None:
+    result = with_pubs(TWO, BELL.sampler_pub())
+    assert [pub["shots"] for pub in json.loads(render(result, "json"))["pubs"]] == [3, 1024]
+    rows = list(csv.DictReader(render(result, "csv").decode().splitlines()))
+    assert [(row["pub"], row["outcome"]) for row in rows] == [("0", "0 1"), ("0", "1 0"), ("1", "00"), ("1", "11")]
+
+
+def test_an_estimator_is_written_as_json_only() -> None:
+    result = with_pubs(EstimatorPubResult([0.5, math.nan], [0.1, 0.1]), program="estimator")
+    document = json.loads(render(result, "json"))
+    assert (document["evs"], document["stds"]) == ([0.5, None], [0.1, 0.1])
+    with pytest.raises(InvalidInput) as caught:
+        render(result, "csv")
+    assert caught.value.reason == "FormatUnsupported"
+
+
+@pytest.mark.parametrize("name", ["qpy", "pickle", "xml", ""])
+def test_a_format_of_a_later_version_is_refused_with_what_to_use(name: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        render(BELL, name)
+    assert caught.value.reason == "FormatUnsupported"
+    assert "json or csv" in str(caught.value)
+
+
+def test_a_histogram_shows_bar_count_and_percent() -> None:
+    assert histogram({"11": 514, "00": 510, "01": 1}, width=40).splitlines() == [
+        f"00  {'█' * 23}▉  510  49.8%",
+        f"01  ▏{' ' * 23}    1   0.1%",
+        f"11  {'█' * 24}  514  50.1%",
+    ]
+
+
+def test_a_long_outcome_is_cut_in_its_middle() -> None:
+    lines = histogram({"0" * 100: 1, "1" * 100: 3}, width=40).splitlines()
+    assert [line.split()[0] for line in lines] == ["000000000…0000000000", "111111111…1111111111"]
+    assert all(len(line) == 40 for line in lines)
+
+
+def test_many_outcomes_are_sorted_by_count_and_the_rest_is_told() -> None:
+    lines = histogram({format(number, "05b"): number + 1 for number in range(32)}, rows=4).splitlines()
+    assert [line.split()[0] for line in lines] == ["11111", "11110", "11101", "11100", "…"]
+    assert lines[-1] == "… 28 more"
+
+
+def test_no_counts_are_said_in_words() -> None:
+    assert "no counts" in histogram({})
+
+
+@given(
+    st.dictionaries(st.text("01 ", min_size=1, max_size=120), st.integers(0, 10**6), max_size=40),
+    st.integers(20, 200),
+    st.integers(1, 20),
+)
+def test_a_histogram_keeps_to_its_width_and_rows(counts: dict[str, int], width: int, rows: int) -> None:
+    lines = histogram(counts, width, rows).splitlines()
+    assert len(lines) <= rows + 1
+    assert all(len(line) <= max(width, 40) for line in lines)
