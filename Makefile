@@ -38,7 +38,7 @@ types: setup
 	@$(RUN)mypy
 
 contracts: setup
-	@$(RUN)lint-imports --no-cache
+	@$(RUN)lint-imports --no-cache --no-logo
 
 unit: setup
 	@$(RUN)pytest -m "not system" -n 2

@@ -10,7 +10,7 @@ from qtasks.settings import Settings
 
 
 def schedule(config: Settings) -> dict[str, dict[str, Any]]:
-    """Celery's `beat_schedule`. Entries expire before the next is due, so that nothing piles up while no worker runs."""
+    """Celery's `beat_schedule`. Entries expire before the next is due: nothing piles up while no worker runs."""
     return {
         "reconcile": {
             "task": RECONCILE,

@@ -22,7 +22,7 @@ PRIORITY_STEPS = (0, 3, 6, 9)
 """urgent, high, normal, low. On Redis the lowest number is taken first, and an unset priority would be urgent."""
 
 DEEP_ENOUGH = 16
-"""Hints waiting at one level beyond which another tells the workers nothing new: each looks for the best work anyway."""
+"""Hints at one level beyond which another tells workers nothing new: each looks for the best work anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Publisher:
     def waiting(self, stage: Stage, priority: int) -> int:
         """How many hints wait at one level of a stage's queue."""
         try:
-            return int(self._redis.llen(queue_key(stage, priority)))  # type: ignore[arg-type]
+            return int(self._redis.llen(queue_key(stage, priority)))
         except redis.RedisError as error:
             raise unavailable(error) from error
 

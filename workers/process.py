@@ -46,7 +46,7 @@ def _open() -> Worker:
     return worker
 
 
-@signals.worker_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_init.connect
 def _worker_starts(sender: Any, **_: Any) -> None:
     """In the worker's main process, before its pool forks."""
     global _identity, _sandbox
@@ -60,8 +60,7 @@ def _worker_starts(sender: Any, **_: Any) -> None:
         sys.stderr.write(f"qtasks worker: {error}\n")
         raise SystemExit(1) from None
     runtime = Path(tempfile.mkdtemp(prefix="qtasks-worker-"))
-    main = os.getpid()
-    atexit.register(lambda: os.getpid() == main and shutil.rmtree(runtime, ignore_errors=True))
+    atexit.register(_remove, runtime, os.getpid())
     _identity = Identity.of(settings(), sender.hostname, stages, runtime)
     if Stage.VALIDATION in stages:
         _sandbox = Sandbox(settings())
@@ -71,6 +70,12 @@ def _worker_starts(sender: Any, **_: Any) -> None:
     if Stage.EXECUTION in stages:
         # Imported once, before the fork: every pool process shares the pages. Nothing of it runs here.
         import qiskit_aer  # noqa: F401
+
+
+def _remove(runtime: Path, main: int) -> None:
+    # Pool processes inherit this at the fork, and have nothing to remove.
+    if os.getpid() == main:
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 def _keeper(identity: Identity) -> subprocess.Popen[str]:
@@ -85,7 +90,7 @@ def _keeper(identity: Identity) -> subprocess.Popen[str]:
     return keeper
 
 
-@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect
 def _pool_process_starts(**_: Any) -> None:
     """In a pool process, after the fork. Quick: Celery kills one that takes more than four seconds."""
     worker = this_process()
@@ -94,19 +99,19 @@ def _pool_process_starts(**_: Any) -> None:
         worker.aer.warm()
 
 
-@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_shutdown.connect
 def _pool_process_stops(**_: Any) -> None:
     if _process is not None and _pid == os.getpid():
         _process.close()
 
 
-@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
+@signals.worker_shutdown.connect
 def _worker_stops(**_: Any) -> None:
     if _sandbox is not None:
         _sandbox.close()
 
 
-@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect
 def _logging(loglevel: int | str | None = None, **_: Any) -> None:
     # Qiskit tells of every pass of the transpiler.
     logging.getLogger("qiskit").setLevel(logging.WARNING)

@@ -128,15 +128,15 @@ class AerBackend:
             )
             result = job.result()
         except Exception as error:
-            return BackendError(f"Aer could not run the circuit: {error}.", hint="See `qtasks logs` for the circuit.")
+            return _run_error(str(error))
         if len(result.results) != len(group):
-            return BackendError(f"Aer ran nothing: {result.status}.")
+            return _run_error(result.status)
         return result
 
 
 def _read(experiment: Any, program: Program, circuit: Any, compile_seconds: float, threads: int) -> Ran | BackendError:
     if not experiment.success:
-        return BackendError(f"Aer could not run the circuit: {experiment.status.strip()}.")
+        return _run_error(experiment.status)
     counts = getattr(experiment.data, "counts", None)
     if not counts:
         return BackendError("Aer returned no counts.", reason="NothingMeasured", hint="Add qc.measure_all().")
@@ -155,6 +155,13 @@ def _read(experiment: Any, program: Program, circuit: Any, compile_seconds: floa
         run_seconds=experiment.time_taken,
         threads=threads,
     )
+
+
+def _run_error(status: str) -> BackendError:
+    message = f"Aer could not run the circuit: {status.strip().removeprefix('ERROR:').strip().rstrip('.')}."
+    if "bad_alloc" in status or "Insufficient memory" in status:
+        return BackendError(message, reason="OutOfMemory", hint="Set execution.memoryLimit.", heals=True)
+    return BackendError(message)
 
 
 def _compile_error(error: Exception) -> BackendError:

@@ -13,10 +13,10 @@ import typer
 
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import Stage
-from qtasks.settings import settings
-from qtasks.store import Store, schema
 
-database = typer.Typer(help="The database.", no_args_is_help=True)
+# Celery, SQLAlchemy and the settings are imported by the commands that want them: `qtasks --help` is to be quick.
+
+database = typer.Typer(help="The database.\n\nExample: `qtasks db upgrade`", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,12 +31,16 @@ def up(
         int, typer.Option(help="Port of Flower on 127.0.0.1; 0: no Flower.", min=0, max=65535)
     ] = 5555,
 ) -> None:
-    """Run the whole stack on the embedded default, in the foreground, until Ctrl-C.
+    """Run the whole stack until Ctrl-C.
+
+    Redis, workers, beat and Flower on the embedded default, in the foreground; tells the addresses. A stack that ran in
+    the background of the same home gives way.
 
     Example: `qtasks up`
     """
     from qtasks.embedded import stop
     from qtasks.embedded.stack import Stack
+    from qtasks.settings import settings
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s")
     if stop(settings()):
@@ -57,11 +61,14 @@ def _announce(addresses: object) -> None:
 
 
 def down() -> None:
-    """Stop the embedded stack of this home; jobs are kept and go on when it runs again.
+    """Stop the embedded stack of this home.
+
+    Jobs are kept, and go on when it runs again.
 
     Example: `qtasks down`
     """
     from qtasks.embedded import stop
+    from qtasks.settings import settings
 
     sys.stdout.write("Stopped.\n" if stop(settings()) else "No stack runs in this home.\n")
 
@@ -73,7 +80,9 @@ def worker(
     concurrency: Annotated[int, typer.Option(help="Pool processes; 0: one per processor.", min=0)] = 0,
     loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Run a worker. With several stages it carries on with a job in place.
+    """Run a worker.
+
+    With several stages it carries on with a job in place. SIGTERM lets it finish or give back what it has.
 
     Example: `qtasks worker --stages execution --concurrency 4`
     """
@@ -82,10 +91,13 @@ def worker(
     for name in wanted:
         if name not in known:
             raise InvalidInput(f"There is no stage {name}.", hint=f"Stages: {', '.join(known)}.", reason="NoSuchStage")
+    from qtasks.backends.threads import available
+    from qtasks.settings import settings
+    from qtasks.store import Store, schema
+
     store = Store(settings().database, pool_size=1)
     schema.require_current(store)
     store.close()
-    from qtasks.backends.threads import available
 
     # One name per process that ever ran: leases are told apart by it.
     node = f"{'-'.join(wanted) if len(wanted) < 3 else 'worker'}-{os.getpid()}-{secrets.token_hex(2)}@%h"
@@ -100,7 +112,9 @@ def worker(
 
 
 def beat(loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info") -> None:
-    """Run beat, which publishes the periodic tasks. One is enough, and more do no harm.
+    """Run beat, the clock of the periodic tasks.
+
+    One is enough, and more do no harm.
 
     Example: `qtasks beat`
     """
@@ -111,7 +125,9 @@ def flower(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5555,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Run Flower, which shows queues, workers and tasks in a browser.
+    """Run Flower, the monitor of queues and tasks.
+
+    It is a site for the browser, without a password: let only those reach it who may see and stop tasks.
 
     Example: `qtasks flower --port 5555`
     """
@@ -120,10 +136,15 @@ def flower(
 
 @database.command()
 def upgrade() -> None:
-    """Bring the database to the schema that this version works on.
+    """Bring the database to this version's schema.
+
+    Safe to run again, and from several processes at once.
 
     Example: `qtasks db upgrade`
     """
+    from qtasks.settings import settings
+    from qtasks.store import Store, schema
+
     store = Store(settings().database, pool_size=1)
     before, after = schema.upgrade(store)
     store.close()
@@ -135,6 +156,8 @@ def upgrade() -> None:
 
 def _celery(*arguments: str) -> NoReturn:
     """Become Celery's process: qtasks itself never imports the workers."""
+    from qtasks.settings import settings
+
     # Given back at the end of a grace period instead of stranded: see REMAP_SIGTERM in Celery's documentation.
     environment = {"REMAP_SIGTERM": "SIGQUIT", **os.environ, **settings().environment()}
     command = [sys.executable, "-m", "celery", "--app", "workers.app", *arguments]

@@ -144,7 +144,7 @@ class Stack:
         client = redis_client(self.config.broker)
         deadline = time.monotonic() + _REDIS_SECONDS
         while True:
-            with suppress(Exception):
+            with suppress(redis_errors.RedisError):
                 client.ping()
                 client.close()
                 return

@@ -1,7 +1,7 @@
 """Whose turn it is: aged priority first, then the namespace that has had least, then the oldest.
 
-The share is start-time fair queueing (Goyal, Vin and Cheng, 1996): a namespace's next turn starts at the later of its own
-finish tag and the system's virtual time, so one that was away neither saves up turns nor waits behind a backlog.
+The share is start-time fair queueing (Goyal, Vin and Cheng, 1996): a namespace's next turn starts at the later of its
+own finish tag and the system's virtual time, so one that was away neither saves up turns nor waits behind a backlog.
 """
 
 from __future__ import annotations
@@ -10,10 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qtasks.store.claims import Head, Share
-
-LEVELS = (0, 3, 6, 9)
-"""urgent, high, normal, low: Redis takes the lowest first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Turn:

@@ -30,6 +30,7 @@ _EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed",
 _STORED = Condition(
     ConditionType.RESULT_STORED, ConditionStatus.TRUE, "Stored", "The result is in the object store, with its checksum."
 )
+_BATCH_SECONDS = 60.0
 _COMPLETED = Event("Completed", "The result is stored.")
 
 
@@ -44,13 +45,18 @@ class Finished:
 
 
 def time_limit(batch: Batch) -> float | None:
-    """Seconds that executing `batch` may take: its strictest job's limit, when one has any."""
+    """Seconds that executing `batch` may take: its strictest job's limit, when one has any.
+
+    Jobs are batched because they should take milliseconds; one that hangs all the same must not hold its neighbours.
+    """
     limits = [
         limit.seconds
         for item in batch.items.values()
         for limit in (item.spec.timeouts.execution, item.spec.execution.max_execution_time)
         if limit is not None
     ]
+    if len(batch.items) > 1:
+        limits.append(_BATCH_SECONDS)
     return min(limits, default=None)
 
 

@@ -1,4 +1,4 @@
-"""One turn of a worker: claim the best work that waits, do it, and carry on with its next stages where that is right."""
+"""One turn of a worker: claim the best work that waits, do it, and carry on with its next stages where that is due."""
 
 from __future__ import annotations
 
@@ -61,11 +61,14 @@ def _carry_out(worker: Worker, claim: Claim) -> None:
         log.warning("%s gave back %d jobs: %s", worker.owner, len(claim.jobs), error)
         with suppress(Unavailable), worker.store.begin() as tx:
             claims.give_back(tx, claim, claim.ids, message=error.message, delay_seconds=_UNAVAILABLE_SECONDS)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # A panic of Qiskit's Rust code is no Exception, and no reason for a worker to die.
         _surprised(worker, claim, error)
 
 
-def _surprised(worker: Worker, claim: Claim, error: Exception) -> None:
+def _surprised(worker: Worker, claim: Claim, error: BaseException) -> None:
     """A worker never dies of a job: what nobody foresaw counts as if the process had died, and is tried again alone."""
     log.exception("%s failed at %s of %d jobs", worker.owner, claim.stage.value, len(claim.jobs))
     reason = error.reason if isinstance(error, QTasksError) else type(error).__name__

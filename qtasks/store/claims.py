@@ -6,6 +6,7 @@ write is guarded by it, so a late, duplicate or redelivered message changes noth
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,14 +93,18 @@ _CLAIMED = (
     jobs.c.created_at,
 )
 
-# A loose index scan: one probe of ix_jobs_waiting per namespace and priority, however long their backlogs are.
+# A loose index scan: one search of ix_jobs_waiting per namespace and priority, however long their backlogs are. What a
+# search starts after is fetched by queries of their own: a join with `h` would read the index from its beginning. And it
+# is `>= priority + 1` because SQLite reads past everything that is equal before it finds what is greater.
 _HEADS = """
 WITH RECURSIVE heads(id) AS (
-    SELECT (SELECT j.id FROM jobs j WHERE {waiting} ORDER BY j.namespace, j.priority, j.created_at LIMIT 1)
+    SELECT (SELECT j.id FROM jobs j WHERE {waiting} ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)
     UNION ALL
-    SELECT (SELECT j.id FROM jobs h, jobs j
-            WHERE h.id = heads.id AND {waiting} AND (j.namespace, j.priority) > (h.namespace, h.priority)
-            ORDER BY j.namespace, j.priority, j.created_at LIMIT 1)
+    SELECT (SELECT j.id FROM jobs j
+            WHERE {waiting} AND (j.namespace, j.priority) >= (
+                (SELECT h.namespace FROM jobs h WHERE h.id = heads.id),
+                (SELECT h.priority + 1 FROM jobs h WHERE h.id = heads.id))
+            ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)
     FROM heads WHERE heads.id IS NOT NULL
 )
 SELECT j.id, j.name, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now
@@ -108,7 +113,7 @@ FROM heads JOIN jobs j ON j.id = heads.id
 _WAITING = """
     j.stage = :stage AND j.owner IS NULL AND j.memory <= :memory AND (j.not_before IS NULL OR j.not_before <= {now})
 """
-_NOW = {"postgresql": "clock_timestamp()", "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"}
+_NOW = {"postgresql": "statement_timestamp()", "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"}
 _HEADS_BY_DIALECT = {
     name: text(_HEADS.format(waiting=_WAITING.format(now=now), now=now)).columns(
         jobs.c.id,
@@ -164,7 +169,7 @@ def take(
     picked = (
         select(jobs.c.id)
         .where(which)
-        .order_by(jobs.c.created_at)
+        .order_by(jobs.c.created_at, jobs.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("picked")
@@ -230,7 +235,7 @@ def renew(tx: Connection, owner: str, held: Sequence[tuple[str, int]], *, lease_
     while the database was away is taken up again as long as nobody else has claimed its job."""
     rows = tx.execute(
         update(jobs)
-        .where(jobs.c.id.in_([job_id for job_id, _ in held]), jobs.c.owner == owner)
+        .where(_among(held), jobs.c.owner == owner)
         .values(lease_until=moment(lease_seconds))
         .returning(jobs.c.id, jobs.c.fence)
     )
@@ -239,10 +244,12 @@ def renew(tx: Connection, owner: str, held: Sequence[tuple[str, int]], *, lease_
 
 def still_held(tx: Connection, owner: str, held: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
     """Those of `held` (job id, fence) that nobody has taken or ended meanwhile."""
-    rows = tx.execute(
-        select(jobs.c.id, jobs.c.fence).where(jobs.c.id.in_([job_id for job_id, _ in held]), jobs.c.owner == owner)
-    )
+    rows = tx.execute(select(jobs.c.id, jobs.c.fence).where(_among(held), jobs.c.owner == owner))
     return {(row.id, row.fence) for row in rows} & set(held)
+
+
+def _among(held: Sequence[tuple[str, int]]) -> Any:
+    return and_(jobs.c.id.in_([job_id for job_id, _ in held]), jobs.c.fence.in_({fence for _, fence in held}))
 
 
 def give_back(
@@ -263,30 +270,27 @@ def lost(tx: Connection, where: Any, *, together: int, message: str, owner: str 
 
 
 def expire(tx: Connection, *, limit: int) -> list[str]:
-    """Free the claims whose lease ran out, `limit` at most; returns their jobs.
+    """Free the claims whose lease ran out, `limit` jobs and what else their claims hold; returns the jobs.
 
     How many jobs a dead claim had is told by its fence: alone, the death counts against the job.
     """
-    gone = (
-        select(jobs.c.id)
-        .where(jobs.c.owner.isnot(None), jobs.c.lease_until < moment())
-        .order_by(jobs.c.lease_until)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = [row.id for row in tx.execute(gone)]
-    if not ids:
+    expired = and_(jobs.c.owner.isnot(None), jobs.c.lease_until < moment())
+    dead = select(jobs.c.fence).where(expired).order_by(jobs.c.lease_until).limit(limit)
+    fences = {row.fence for row in tx.execute(dead)}
+    if not fences:
         return []
-    crowd = jobs.alias("crowd")
-    alone = select(func.count()).where(crowd.c.fence == jobs.c.fence, crowd.c.owner == jobs.c.owner).scalar_subquery()
-    counted = select(jobs.c.id, alone.label("together")).where(jobs.c.id.in_(ids))
-    together = {row.id: row.together for row in tx.execute(counted)}
+    # Whole claims: the last member of a batch, met by itself the next time, would look as if it had died alone.
+    held = select(jobs.c.id, jobs.c.fence).where(jobs.c.owner.isnot(None), jobs.c.fence.in_(fences))
+    fence_of = {row.id: row.fence for row in tx.execute(held)}
+    size = Counter(fence_of.values())
+    gone = select(jobs.c.id).where(jobs.c.id.in_(list(fence_of)), expired).with_for_update(skip_locked=True)
+    ids = [row.id for row in tx.execute(gone)]
     message = "The lease ran out: the worker died, froze, or lost the database."
     freed = []
-    for group, size in ((lambda n: n == 1), 1), ((lambda n: n > 1), 2):
-        members = [job_id for job_id, n in together.items() if group(n)]
+    for together in (1, 2):
+        members = [job_id for job_id in ids if min(size[fence_of[job_id]], 2) == together]
         if members:
-            freed += lost(tx, jobs.c.id.in_(members), together=size, message=message, owner=None)
+            freed += lost(tx, jobs.c.id.in_(members), together=together, message=message, owner=None)
     return freed
 
 

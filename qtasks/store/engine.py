@@ -75,7 +75,7 @@ class Store:
         """
         for attempt in Retrying(
             retry=retry_if_exception_type(Unavailable),
-            wait=wait_exponential_jitter(initial=0.1, max=3),
+            wait=wait_exponential_jitter(multiplier=0.1, max=3),
             stop=stop_after_delay(seconds),
             reraise=True,
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, Unpack
 
 from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +15,8 @@ from qtasks.store.moves import end_unclaimed
 from qtasks.store.records import Event, record
 from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, results
 from qtasks.store.types import moment
+
+AnyRow: TypeAlias = Row[Unpack[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def submit(tx: Connection, new: Sequence[NewJob], *, source: str | None) -> dict
     statement: Any = dialect_insert(jobs).values(
         created_at=moment(), deadline=moment(bindparam("total_seconds", type_=Float(53)))
     )
-    rows = [_job_row(job) for job in new]
+    # In one order for everybody: two submissions of the same jobs at once wait for each other instead of deadlocking.
+    rows = [_job_row(job) for job in sorted(new, key=lambda job: (job.namespace, job.idempotency_key or "", job.name))]
     inserted = {row.id for row in tx.execute(statement.on_conflict_do_nothing().returning(jobs.c.id), rows)}
     fresh = [job for job in new if job.id in inserted]
     if fresh:
@@ -145,7 +148,7 @@ _FULL = (
 )
 
 
-def get(tx: Connection, job_id: str) -> Row[Any]:
+def get(tx: Connection, job_id: str) -> AnyRow:
     """Everything about one job; raises NotFound (reason `JobNotFound`)."""
     row = tx.execute(_FULL.where(jobs.c.id == job_id)).first()
     if row is None:
@@ -192,7 +195,7 @@ def walk(
     selector: Sequence[Requirement] = (),
     before: str | None = None,
     limit: int,
-) -> list[Row[Any]]:
+) -> list[AnyRow]:
     """Up to `limit` jobs, newest first, older than job id `before`."""
     query = _FULL.order_by(jobs.c.id.desc()).limit(limit)
     if namespace is not None:
@@ -214,7 +217,7 @@ def _matches(term: Requirement) -> Any:
     return ~found if term.negated else found
 
 
-def payload(tx: Connection, ids: Sequence[str]) -> Iterator[Row[Any]]:
+def payload(tx: Connection, ids: Sequence[str]) -> Iterator[AnyRow]:
     """What the stages work from: the resource, the input, and the checked circuit once there is one."""
     yield from tx.execute(
         select(
@@ -237,7 +240,7 @@ def payload(tx: Connection, ids: Sequence[str]) -> Iterator[Row[Any]]:
     )
 
 
-def attempts_of(tx: Connection, job_id: str) -> list[Row[Any]]:
+def attempts_of(tx: Connection, job_id: str) -> list[AnyRow]:
     """The attempts of a job, first to last."""
     return list(tx.execute(select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)))
 

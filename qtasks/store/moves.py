@@ -73,7 +73,6 @@ def postpone(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float,
 
 def retry(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, event: Event) -> bool:
     """End the attempt and plan another, `delay_seconds` from now; whether the job was still held."""
-    end_attempts(tx, [job_id], Phase.FAILED, event)
     moved = _move(
         tx,
         claim,
@@ -87,6 +86,7 @@ def retry(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, ev
         reason=event.reason,
         message=event.message,
     )
+    end_attempts(tx, moved, Phase.FAILED, event)
     return bool(moved)
 
 
@@ -95,7 +95,7 @@ def end_unclaimed(tx: Connection, where: Any, phase: Phase, *, event: Event, sou
     rows = tx.execute(
         update(jobs)
         .where(where, jobs.c.phase.in_([p.value for p in Phase if p not in FINAL]))
-        .values(phase=phase.value, fence=jobs.c.fence, **_FREE, **_ended(event))
+        .values(phase=phase.value, **_FREE, **_ended(event))
         .returning(jobs.c.id)
     ).all()
     ids = [row.id for row in rows]
@@ -130,11 +130,12 @@ def _move(tx: Connection, claim: Claim, ids: Collection[str], phase: Phase, even
 
 
 def begin_attempts(tx: Connection, ids: Collection[str], *, backend: str, worker: str) -> None:
-    """Write down that the current attempt of each job starts now; a takeover finds it written already."""
+    """Write down that the current attempt of each job that `worker` holds starts now; a takeover finds it written
+    already."""
     if not ids:
         return
     rows = select(jobs.c.id, jobs.c.attempt, literal(backend), literal(worker), moment()).where(
-        jobs.c.id.in_(list(ids))
+        jobs.c.id.in_(list(ids)), jobs.c.owner == worker
     )
     dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     statement: Any = dialect_insert(attempts).from_select(

@@ -94,6 +94,7 @@ Index(
     jobs.c.namespace,
     jobs.c.priority,
     jobs.c.created_at,
+    jobs.c.id,
     postgresql_where=_waiting,
     sqlite_where=_waiting,
 )

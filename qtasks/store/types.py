@@ -44,7 +44,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class moment(expression.FunctionElement[datetime]):  # noqa: N801 - it reads as an SQL function
-    """The database's own clock, `seconds` from now: leases are measured by one clock, whoever asks."""
+    """The database's own clock, `seconds` from the start of the statement: leases are measured by one clock, whoever
+    asks.
+
+    The start of the statement, because an index cannot be searched for a clock that moves while it is searched.
+    """
 
     type = UtcDateTime()
     inherit_cache = True
@@ -59,7 +63,7 @@ class moment(expression.FunctionElement[datetime]):  # noqa: N801 - it reads as 
 @compiles(moment, "postgresql")
 def _moment_postgresql(element: moment, compiler: SQLCompiler, **kw: Any) -> str:
     seconds = compiler.process(element.clauses, **kw)
-    return f"(clock_timestamp() + make_interval(secs => {seconds}))"
+    return f"(statement_timestamp() + make_interval(secs => {seconds}))"
 
 
 @compiles(moment, "sqlite")

@@ -36,7 +36,8 @@ def end_hopeless(tx: Connection, *, max_takeovers: int, where: Any) -> list[str]
     """Fail the jobs that have killed their process too often, each time alone in it."""
     event = Event(
         "WorkerLost",
-        f"The process that ran this job died {max_takeovers + 1} times with this job alone in it.",
+        f"The worker failed or died {max_takeovers + 1} times with this job alone in it: the simulator may crash on this "
+        "circuit, or run out of memory.",
         warning=True,
     )
     hopeless = where & (jobs.c.takeovers > max_takeovers) & jobs.c.owner.is_(None)
@@ -87,8 +88,10 @@ def forget_workers(tx: Connection, *, older_than_seconds: float) -> None:
 
 
 def open_jobs(tx: Connection) -> int:
-    """How many jobs are not final."""
-    return int(tx.execute(select(func.count()).select_from(jobs).where(jobs.c.stage.isnot(None))).scalar_one())
+    """How many jobs wait at a stage or are held; each of the two has its index."""
+    waiting = select(func.count()).select_from(jobs).where(jobs.c.stage.isnot(None), jobs.c.owner.is_(None))
+    held = select(func.count()).select_from(jobs).where(jobs.c.owner.isnot(None))
+    return int(tx.execute(select(waiting.scalar_subquery() + held.scalar_subquery())).scalar_one())
 
 
 def now(tx: Connection) -> datetime:

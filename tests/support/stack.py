@@ -108,7 +108,8 @@ class Stack:
         for client in self._clients:
             client.close()
         for process in reversed(self.processes):
-            process.signal_group(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                process.popen.send_signal(signal.SIGTERM)
         for process in reversed(self.processes):
             with suppress(subprocess.TimeoutExpired):
                 process.popen.wait(15)

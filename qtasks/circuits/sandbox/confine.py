@@ -10,6 +10,8 @@ import resource
 import signal
 from pathlib import Path
 
+from qtasks.circuits.sandbox.processes import refuse_processes
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_PDEATHSIG = 1
@@ -55,26 +57,29 @@ def confine(memory_bytes: int, cpu_seconds: float) -> None:
     """Every layer between a child and the machine, from here until it ends.
 
     In force: memory beyond what the warm process already maps (RLIMIT_AS), CPU time, no files written, no core, few
-    descriptors, first in line for the OOM killer, not dumpable, no new privileges. RLIMIT_NPROC = 0 refuses fork and
-    threads, **but does not bind root** (nor a process with CAP_SYS_RESOURCE).
+    descriptors, first in line for the OOM killer, not dumpable, no new privileges; no processes and no threads
+    (RLIMIT_NPROC = 0, **which does not bind root**, and a seccomp filter, which does).
 
-    Landlock, seccomp and the network come here, last, after the limits: they will forbid the calls above.
+    Landlock, the allow-list of system calls and the network come here, last: they will forbid the calls above.
     """
     with contextlib.suppress(OSError):  # a container may forbid even making oneself the first to go
         Path("/proc/self/oom_score_adj").write_text("1000")
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, mapped + memory_bytes)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + cpu_seconds))
+    # The hard limit is a second later: at the soft one comes SIGXCPU, which tells it from other deaths.
+    _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + cpu_seconds), more=1)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_NOFILE, 64)
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    with contextlib.suppress(OSError):  # a platform without it is left with RLIMIT_NPROC
+        refuse_processes(_libc)
 
 
-def _limit(which: int, value: int) -> None:
+def _limit(which: int, value: int, *, more: int = 0) -> None:
     _, hard = resource.getrlimit(which)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(which, (value, value))
+    ceiling = value + more if hard == resource.RLIM_INFINITY else min(value + more, hard)
+    resource.setrlimit(which, (min(value, ceiling), ceiling))

@@ -76,17 +76,18 @@ class WarmProcess:
 
     def connect(self) -> socket.socket:
         """A connection for one request, to a new process when the old one is gone. Raises Unavailable."""
+        address = str(self.address)
         for last in (False, False, True):
             server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             try:
                 server.settimeout(START_SECONDS)
-                server.connect(str(self.address))
+                server.connect(address)
                 return server
             except OSError as error:
                 server.close()
                 if last or self._given is not None:
                     raise Unavailable(
-                        f"The sandbox at {self.address} cannot be reached: {error.strerror or error}.",
+                        f"The sandbox at {address} cannot be reached: {error.strerror or error}.",
                         reason="SandboxUnavailable",
                         hint="Start it: python -m qtasks.circuits.sandbox --socket PATH",
                     ) from None
@@ -96,6 +97,7 @@ class WarmProcess:
     def _restart(self) -> None:
         """Starts a new process at the same path, unless another thread or process has just done so."""
         assert self._folder is not None
+        self._folder.mkdir(mode=0o700, exist_ok=True)  # it goes when the process that made it is killed
         with self._lock, (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
@@ -109,6 +111,8 @@ class WarmProcess:
             with listen(self.address) as listener:
                 main = Path(__file__).with_name("__main__.py")
                 command = [sys.executable, "-I", str(main), f"--fd={listener.fileno()}", f"--parent={os.getpid()}"]
+                if self._folder is not None and self._folder_owner == os.getpid():
+                    command.append(f"--folder={self._folder}")
                 self._server = subprocess.Popen(
                     [*command, f"--spares={self._spares}"],
                     env={},

@@ -10,14 +10,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,14 @@ class Server:
         self._spares: list[_Child] = []
         self._accepting = False
         self._parent = -1
+        # A handler that raised could do so anywhere, also where exceptions are swallowed: the poll sees the signal.
+        self._signals, woken = socket.socketpair()
+        woken.setblocking(False)
+        self._woken = woken
+        signal.set_wakeup_fd(woken.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        self._poll.register(self._signals, select.POLLIN)
         if parent is not None:
             self._parent = os.pidfd_open(parent)
             self._poll.register(self._parent, select.POLLIN)
@@ -59,7 +70,7 @@ class Server:
                 raise SystemExit(0)
 
     def run(self) -> None:
-        """Serves until the process that started it ends; then, or at an exception, ends every child."""
+        """Serves until SIGTERM, SIGINT or the end of the process that started it; then ends every child."""
         try:
             self._serve()
         finally:
@@ -76,22 +87,28 @@ class Server:
             ready = self._poll.poll(0 if self._too_few_spares() else self._patience())
             if not ready and self._too_few_spares():
                 self._spares.append(self._fork())
-            for descriptor, _ in ready:
-                if descriptor == self._parent:
+            # Looked up before anything is done: what is done closes descriptors, and their numbers come again.
+            for act in [self._act(descriptor) for descriptor, _ in ready]:
+                if act is None:
                     return
-                if descriptor == self._listener.fileno():
-                    self._accept()
-                elif descriptor in self._greeting:
-                    self._begin(self._greeting.pop(descriptor))
-                elif descriptor in self._children:
-                    self._reap(self._children[descriptor])
-                elif descriptor in self._clients:
-                    self._kill(self._clients[descriptor])  # the client went away, or spoke out of turn
+                act()
             now = time.monotonic()
             for running in self._clients.values():
                 if running.deadline <= now and not running.overdue:
                     running.overdue = True
                     self._kill(running)
+
+    def _act(self, descriptor: int) -> Callable[[], None] | None:
+        """What to do about a descriptor that is ready; None: end."""
+        if descriptor in (self._parent, self._signals.fileno()):
+            return None
+        if descriptor in self._greeting:
+            return partial(self._begin, self._greeting.pop(descriptor))
+        if descriptor in self._children:
+            return partial(self._reap, self._children[descriptor])
+        if descriptor in self._clients:
+            return partial(self._kill, self._clients[descriptor])  # the client went away, or spoke out of turn
+        return self._accept
 
     def _too_few_spares(self) -> bool:
         return len(self._spares) < self._spares_wanted
@@ -165,6 +182,8 @@ class Server:
 
     def _kill(self, running: _Child) -> None:
         """Kills the child's whole session; the descriptors are let go when it is reaped."""
+        if self._children.get(running.pidfd) is not running:
+            return
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -176,7 +195,8 @@ class Server:
     def _reap(self, ended: _Child) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(ended.pid, signal.SIGKILL)  # whatever it left behind in its session, before its id is free again
-        _, status = os.waitpid(ended.pid, 0)
+        pid, status = os.waitpid(ended.pid, os.WNOHANG)
+        assert pid == ended.pid, "its pidfd says that it has ended"
         self._poll.unregister(ended.pidfd)
         del self._children[ended.pidfd]
         os.close(ended.pidfd)
@@ -219,6 +239,7 @@ def warm() -> None:
     from qtasks.circuits.analysis import analyse
     from qtasks.circuits.fingerprint import fingerprint
 
+    importlib.import_module("scipy.linalg")  # its OpenBLAS counts its threads now, while the environment says one
     numpy.random.seed()
     bell = QuantumCircuit(2, 2)
     bell.h(0)
@@ -241,6 +262,7 @@ def main(arguments: list[str]) -> int:
     where.add_argument("--socket", type=Path, help="Unix socket to listen on, as a sidecar that runs by itself")
     where.add_argument("--fd", type=int, help="descriptor of a listening socket; ends with the process that started it")
     parser.add_argument("--parent", type=int, help="process id of the starter (with --fd)")
+    parser.add_argument("--folder", type=Path, help="folder to remove when the starter has ended (with --fd)")
     parser.add_argument("--spares", type=int, default=2, help="children forked ahead of requests (2)")
     parser.add_argument("--children", type=int, default=64, help="children at a time; further requests wait (64)")
     options = parser.parse_args(arguments)
@@ -254,7 +276,7 @@ def main(arguments: list[str]) -> int:
     os.environ.clear()
     gc.collect()
     gc.freeze()  # children share these objects' pages: a collection in a child must not touch them
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.suppress(KeyboardInterrupt):
-        Server(listener, spares=options.spares, most=options.children, parent=options.parent).run()
+    Server(listener, spares=options.spares, most=options.children, parent=options.parent).run()
+    if options.folder is not None and os.getppid() != options.parent:  # killed, or it would have done so itself
+        shutil.rmtree(options.folder, ignore_errors=True)
     return 0

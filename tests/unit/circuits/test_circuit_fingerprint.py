@@ -99,6 +99,7 @@ def test_every_kind_of_instruction_survives_qpy() -> None:
     assert fingerprint(everything()) == fingerprint(everything()) == fingerprint(through_qpy(everything()))
 
 
+@pytest.mark.system
 def test_it_is_the_same_in_every_process() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from test_circuit_fingerprint import *;"

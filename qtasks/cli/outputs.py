@@ -1,0 +1,81 @@
+"""What `-o` asks for: documents as JSON, YAML, names, or what a JSONPath template picks. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qtasks.cli import jsonpath
+from qtasks.errors import InvalidInput
+
+Document = Mapping[str, Any]
+
+FORMATS = ("wide", "json", "yaml", "name", "jsonpath=TEMPLATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One choice of `-o`; `format` is empty for the table."""
+
+    format: str = ""
+    template: str = ""
+
+    @property
+    def tabular(self) -> bool:
+        return self.format in ("", "wide")
+
+    def text(self, document: Document) -> str:
+        """The document, or list of documents, as this format writes it."""
+        return _WRITERS[self.format](document, self.template)
+
+
+def output(value: str | None) -> Output:
+    """The choice that an option's value stands for; raises InvalidInput (reason `InvalidOutput`)."""
+    # kubectl's users write -o=json as well.
+    name, _, template = (value or "").removeprefix("=").partition("=")
+    if name == "jsonpath" and template:
+        jsonpath.evaluate(template, {})
+        return Output(name, template)
+    if name in ("", *FORMATS[:-1]) and not template:
+        return Output(name)
+    raise InvalidInput(
+        f'There is no output format "{value}".', reason="InvalidOutput", hint=f"Formats: {', '.join(FORMATS)}."
+    )
+
+
+def listing(items: Sequence[Document]) -> Document:
+    """Several documents as one, in the form of a Kubernetes list."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(items)}
+
+
+def reference(document: Document) -> str:
+    """A document as kubectl names it: `qiskitjob/my-quantum-job`."""
+    return f"{document['kind'].lower()}/{document['metadata'].get('name', '(unnamed)')}"
+
+
+def _json(document: Document, _: str) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _yaml(document: Document, _: str) -> str:
+    from qtasks.resources import yaml_text
+
+    return yaml_text.write([document])
+
+
+def _name(document: Document, _: str) -> str:
+    return "".join(f"{reference(item)}\n" for item in document.get("items", [document]))
+
+
+def _jsonpath(document: Document, template: str) -> str:
+    return jsonpath.evaluate(template, document)
+
+
+_WRITERS: Mapping[str, Callable[[Document, str], str]] = {
+    "json": _json,
+    "yaml": _yaml,
+    "name": _name,
+    "jsonpath": _jsonpath,
+}

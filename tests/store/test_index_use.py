@@ -1,0 +1,176 @@
+"""What workers, lists and the reconciler ask is answered by an index, however many jobs are finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from qtasks.lifecycle import Phase, Stage
+from qtasks.store import claims, jobs, moves, records, upkeep
+from qtasks.store.claims import Head
+from qtasks.store.ids import new_id
+from qtasks.store.jobs import Requirement
+from qtasks.store.tables import jobs as jobs_table
+from tests.store.acting import ROOMY, Acting
+
+pytestmark = pytest.mark.system
+
+_FILL = """
+INSERT INTO jobs (id, namespace, name, idempotency_key, priority, phase, stage, batchable, shots, deadline, created_at,
+                  finished_at, owner, lease_until, fence, aftercare)
+SELECT uuidv7(make_interval(secs => n - 30000)), CASE WHEN n % 1000 = 0 THEN 'small' ELSE 'ns-' || n % 50 END, 'job-' || n, 'key-' || n, (n % 4) * 3,
+       CASE WHEN n > 20000 THEN 'Pending' WHEN n % 10 = 0 THEN 'Failed' ELSE 'Completed' END,
+       CASE WHEN n > 20000 THEN 'validation' END, n % 2 = 0, 1024, now() + make_interval(secs => n),
+       now() + make_interval(secs => n - 30000), CASE WHEN n <= 20000 THEN now() END,
+       CASE WHEN n > 20100 THEN 'worker/' || n % 4 END, CASE WHEN n > 20100 THEN now() END, n, n % 5000 = 0
+FROM generate_series(1, 20200) n
+"""
+_BESIDE = (
+    """INSERT INTO inputs (job_id, resource, spec_hash, data, sha256)
+       SELECT id, to_jsonb(repeat(md5(name), 20)), repeat('a', 64), repeat(md5(name), 20)::bytea, repeat('b', 64)
+       FROM jobs""",
+    "INSERT INTO labels (job_id, namespace, key, value) SELECT id, namespace, 'n', substr(name, 5) FROM jobs",
+    """INSERT INTO circuits (job_id, fingerprint, analysis, qpy)
+       SELECT id, repeat('c', 64), to_jsonb(repeat(md5(name), 10)), repeat(md5(name), 30)::bytea FROM jobs""",
+    """INSERT INTO results (job_id, attempt, object_key, "offset", length, sha256, counts, metrics)
+       SELECT id, 1, name, 0, 0, repeat('d', 64), to_jsonb(repeat(md5(name), 10)), to_jsonb(repeat(md5(name), 15))
+       FROM jobs WHERE phase = 'Completed'""",
+    """INSERT INTO events (job_id, at, reason, message, attempt)
+       SELECT id, now(), 'Step' || n, '', 1 FROM jobs, generate_series(1, 5) n""",
+    """INSERT INTO conditions (job_id, type, status, reason, message, changed_at)
+       SELECT id, 'Type' || n, 'True', '', '', now() FROM jobs, generate_series(1, 4) n""",
+    "INSERT INTO attempts (job_id, attempt, started_at) SELECT id, 1, now() FROM jobs",
+)
+
+
+@pytest.fixture(scope="module")
+def full(migrated_server: Any) -> Iterator[Acting]:
+    """20,000 finished jobs, 100 that wait and 100 that are held."""
+    from qtasks.store import Store
+    from tests.store.conftest import copy_of
+
+    store = Store(copy_of(migrated_server))
+    with store.begin() as tx:
+        for statement in (_FILL, *_BESIDE):
+            tx.execute(text(statement))
+    with store.begin() as tx:
+        tx.execute(text("ANALYZE"))
+    yield Acting(store)
+    store.close()
+
+
+HEAD = Head(new_id(), "job-20001", "ns-1", 3, 1.0, batchable=True)
+ALONE = Head(new_id(), "job-20001", "ns-1", 3, 1.0, batchable=False)
+OPTIONS: dict[str, Any] = {"limit": 100, "memory": ROOMY, "owner": "worker/1", "lease_seconds": 30.0}
+HUNDRED = [new_id() for _ in range(100)]
+CLAIM = claims.Claim(7, "worker/1", Stage.EXECUTION, ())
+EVENT = records.Event("Done", "…")
+
+ASKED: dict[str, Callable[[Connection], object]] = {
+    "heads": lambda tx: claims.heads(tx, Stage.VALIDATION, memory=ROOMY),
+    "take a batch": lambda tx: claims.take(tx, Stage.VALIDATION, HEAD, **OPTIONS),
+    "take one": lambda tx: claims.take(tx, Stage.VALIDATION, ALONE, **OPTIONS),
+    "renew": lambda tx: claims.renew(tx, "worker/1", [(job_id, 7) for job_id in HUNDRED], lease_seconds=30.0),
+    "still held": lambda tx: claims.still_held(tx, "worker/1", [(job_id, 7) for job_id in HUNDRED]),
+    "expire": lambda tx: claims.expire(tx, limit=10),
+    "memory in use": lambda tx: claims.memory_in_use(tx, "worker"),
+    "finish": lambda tx: moves.finish(tx, CLAIM, HUNDRED, Phase.COMPLETED, event=EVENT),
+    "cancel": lambda tx: jobs.cancel(tx, HUNDRED[:1], source=None),
+    "end overdue": lambda tx: upkeep.end_overdue(tx),
+    "end hopeless": lambda tx: upkeep.end_hopeless(tx, max_takeovers=3, where=jobs_table.c.id.in_(HUNDRED)),
+    "loose ends": lambda tx: upkeep.loose_ends(tx, older_than_seconds=20.0, limit=500),
+    "open jobs": lambda tx: upkeep.open_jobs(tx),
+    "list": lambda tx: jobs.walk(tx, namespace="ns-1", limit=100),
+    "list of a small namespace": lambda tx: jobs.walk(tx, namespace="small", limit=100),
+    "list, next page": lambda tx: jobs.walk(tx, namespace="ns-1", limit=100, before=new_id()),
+    "list of a phase": lambda tx: jobs.walk(tx, namespace="ns-1", phase=Phase.FAILED, limit=100),
+    "list of a rare phase": lambda tx: jobs.walk(tx, namespace="ns-1", phase=Phase.RUNNING, limit=100),
+    "list of all": lambda tx: jobs.walk(tx, namespace=None, limit=100),
+    "list of all, next page": lambda tx: jobs.walk(tx, namespace=None, limit=100, before=new_id()),
+    "list of a phase of all": lambda tx: jobs.walk(tx, namespace=None, phase=Phase.PENDING, limit=100),
+    "list by label": lambda tx: jobs.walk(tx, namespace="ns-1", selector=[Requirement("n", ("1", "51"))], limit=100),
+    "a name": lambda tx: jobs.id_of(tx, "ns-1", "job-1"),
+    "one job": lambda tx: jobs.walk(tx, namespace="ns-1", limit=1),
+    "phases": lambda tx: jobs.phases(tx, HUNDRED),
+    "payload": lambda tx: list(jobs.payload(tx, HUNDRED)),
+    "attempts": lambda tx: jobs.attempts_of(tx, HUNDRED[0]),
+    "events": lambda tx: records.events_of(tx, HUNDRED[0], after=3),
+    "events of a reason": lambda tx: records.count_events(tx, HUNDRED[0], "Step1"),
+    "conditions": lambda tx: records.conditions_of(tx, HUNDRED),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_no_table_of_jobs_is_read_from_end_to_end(full: Acting, asked: str) -> None:
+    for statement, plan in _plans(full, ASKED[asked]):
+        read = {node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"}
+        assert not read, f"{statement}\n{json.dumps(plan, indent=1)}"
+
+
+INDEXES = {
+    "heads": "ix_jobs_waiting",
+    "take a batch": "ix_jobs_waiting",
+    "expire": "ix_jobs_leases",
+    "end overdue": "ix_jobs_deadlines",
+    "loose ends": "ix_jobs_aftercare",
+    "list of a small namespace": "ix_jobs_list",
+    "list of a phase": "ix_jobs_list_phase",
+    "list of all": "pk_jobs",
+    "a name": "uq_jobs_namespace_name",
+    "events": "ix_events_job",
+    "conditions": "pk_conditions",
+}
+
+
+@pytest.mark.parametrize("asked", INDEXES)
+def test_a_question_is_answered_by_the_index_that_was_made_for_it(full: Acting, asked: str) -> None:
+    used = {node.get("Index Name") for _, plan in _plans(full, ASKED[asked]) for node in _nodes(plan)}
+    assert INDEXES[asked] in used
+
+
+@pytest.mark.parametrize(
+    ("asked", "column"), [("expire", "lease_until"), ("end overdue", "deadline"), ("loose ends", "finished_at")]
+)
+def test_times_are_searched_for_rather_than_compared_one_by_one(full: Acting, asked: str, column: str) -> None:
+    conditions = [node.get("Index Cond", "") for _, plan in _plans(full, ASKED[asked]) for node in _nodes(plan)]
+    assert any(f"{column} < " in condition for condition in conditions)
+
+
+def test_each_step_of_the_heads_is_one_search(full: Acting) -> None:
+    ((_, plan),) = _plans(full, ASKED["heads"])
+    searches = [node for node in _nodes(plan) if node.get("Index Name") == "ix_jobs_waiting"]
+    assert len(searches) == 2
+    assert not [node for node in _nodes(plan) if node["Node Type"] == "Sort"]
+    assert any("ROW(" in node["Index Cond"] for node in searches)
+
+
+def _plans(acting: Acting, ask: Callable[[Connection], object]) -> list[tuple[str, dict[str, Any]]]:
+    """The statements that a question makes, each with PostgreSQL's plan for it; what they change is rolled back."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    with acting.store.engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        ask(connection)
+        event.remove(connection, "before_cursor_execute", note)
+        plans = []
+        for statement, parameters in asked:
+            if not statement.lstrip().startswith("INSERT"):
+                found = connection.exec_driver_sql("EXPLAIN (FORMAT JSON) " + statement, parameters).scalar()
+                plans.append((statement, found[0]["Plan"]))
+        connection.rollback()
+    plans = [(statement, plan) for statement, plan in plans if "nextval" not in statement]
+    assert plans
+    return plans
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)

@@ -1,0 +1,157 @@
+"""Migrations: from nothing to the schema of the tables, once, whoever asks; and no work on any other schema."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from qtasks.store import Store, schema
+from qtasks.store.tables import metadata
+from tests.store.acting import Acting, new_job
+
+_INDEXES = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+}
+"""Definitions as the database keeps them: on SQLite those of the tables too."""
+
+PARTIAL = {
+    "uq_jobs_idempotency": "idempotency_key IS NOT NULL",
+    "ix_jobs_waiting": "stage IS NOT NULL AND owner IS NULL",
+    "ix_jobs_leases": "owner IS NOT NULL",
+    "ix_jobs_deadlines": "deadline IS NOT NULL AND finished_at IS NULL",
+    "ix_jobs_aftercare": "aftercare",
+}
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Store]:
+    store = Store(database_url)
+    yield store
+    store.close()
+
+
+def _definitions(store: Store) -> dict[str, str]:
+    with store.read() as tx:
+        return {row[0]: row[1] for row in tx.execute(text(_INDEXES[store.engine.dialect.name]))}
+
+
+def test_an_empty_database_is_brought_up_to_date_once(empty: Store) -> None:
+    assert schema.current(empty) is None
+    assert schema.upgrade(empty) == (None, schema.head())
+    schema.require_current(empty)
+    Acting(empty).submit(new_job(name="kept"))
+    assert schema.upgrade(empty) == (schema.head(), schema.head())
+    assert schema.current(empty) == schema.head()
+    assert [head.name for head in Acting(empty).heads()] == ["kept"]
+
+
+def test_the_migrated_schema_is_that_of_the_tables(store: Store) -> None:
+    with store.read() as tx:
+        context = MigrationContext.configure(tx, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_tables_and_indexes_are_defined_alike_by_the_migration_and_by_the_tables(store: Store, empty: Store) -> None:
+    if empty.postgresql is not store.postgresql:
+        return
+    with empty.begin() as tx:
+        metadata.create_all(tx)
+    assert _definitions(store) == _definitions(empty)
+
+
+def test_the_partial_indexes_are_partial(store: Store) -> None:
+    found = _definitions(store)
+    for name, where in PARTIAL.items():
+        predicate = found[name].partition(" WHERE ")[2]
+        assert predicate.replace("(", "").replace(")", "") == where
+
+
+def test_a_downgrade_leaves_nothing(store: Store) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    with store.begin() as tx:
+        config.attributes["connection"] = tx
+        command.downgrade(config, "base")
+    with store.read() as tx:
+        assert inspect(tx).get_table_names() == ["alembic_version"]
+    assert schema.upgrade(store) == (None, schema.head())
+    Acting(store).submitted()
+
+
+def test_upgrades_from_several_threads_are_one(database_url: str) -> None:
+    answers: list[tuple[str | None, str]] = []
+    together = threading.Barrier(4)
+
+    def upgrade() -> None:
+        store = Store(database_url, pool_size=1)
+        together.wait()
+        answers.append(schema.upgrade(store))
+        store.close()
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answers, key=str) == [*[(schema.head(), schema.head())] * 3, (None, schema.head())]
+
+
+@pytest.mark.system
+def test_upgrades_from_several_processes_are_one(database_url: str) -> None:
+    program = (
+        "import sys; from qtasks.store import Store, schema; store = Store(sys.argv[1], pool_size=1); "
+        "sys.stdin.read(1); print(schema.upgrade(store)[0]); store.close()"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program, database_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert sorted(answers) == [schema.head(), schema.head(), "None"]
+
+
+def test_a_database_that_was_never_migrated_is_refused_with_the_command_that_mends_it(empty: Store) -> None:
+    with pytest.raises(schema.WrongSchema) as caught:
+        schema.require_current(empty)
+    assert caught.value.reason == "WrongSchema"
+    assert str(caught.value) == (
+        f"The database is at schema none, but this version of qtasks works on {schema.head()}. "
+        "Run `qtasks db upgrade`, then start the workers again."
+    )
+
+
+def test_an_older_schema_is_refused_with_the_command_that_mends_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = schema.head()
+    monkeypatch.setattr(schema, "head", lambda: "0002")
+    with pytest.raises(schema.WrongSchema, match=f"is at schema {at}, but .* works on 0002. Run `qtasks db upgrade`"):
+        schema.require_current(store)
+
+
+def test_a_newer_schema_is_refused_with_what_to_install(store: Store) -> None:
+    with store.begin() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(schema.WrongSchema, match="is at schema 9999, which .* does not know. Install the version"):
+        schema.require_current(store)

@@ -1,0 +1,241 @@
+"""What breaks in production, broken here: each time, every good job ends exactly once Completed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from qtasks.client import Client, Job
+from qtasks.lifecycle import Phase, Stage
+from qtasks.queue import Hint, Publisher
+from qtasks.store import Store
+from qtasks.store.tables import attempts, events, results
+from tests.support.circuits import BELL_QASM, bell, crashing, heavy, middling, small_qasm
+from tests.support.servers import Postgres, Redis, eventually
+from tests.support.stack import Process, Stack
+
+pytestmark = pytest.mark.system
+
+
+def pool_processes(worker: Process) -> list[int]:
+    """The pids of a worker's pool: the children of its main process that run Celery's own command line."""
+    children = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat") as stat:
+                parent = int(stat.read().rpartition(")")[2].split()[1])
+            with open(f"/proc/{entry}/cmdline") as cmdline:
+                command = cmdline.read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == worker.popen.pid and "workers.app" in command:
+            children.append(int(entry))
+    return children
+
+
+def running(job: Job) -> None:
+    """Wait until the job's circuit runs."""
+    eventually(lambda: job.status() is Phase.RUNNING, what="the job running")
+    eventually(lambda: attempts_of(job), what="the attempt being written down")
+
+
+def attempts_of(job: Job) -> list[dict[str, object]]:
+    return job.to_dict()["status"].get("attempts", [])  # type: ignore[no-any-return]
+
+
+def reasons(job: Job) -> Counter[str]:
+    return Counter(event["reason"] for event in job._client.events(job.job_id()))
+
+
+def assert_once_completed(client: Client, jobs: list[Job]) -> None:
+    """Each job Completed exactly once, with one result row, and with bytes that are what was written."""
+    store: Store = client._store
+    ids = [job.job_id() for job in jobs]
+    with store.read() as tx:
+        completed = Counter(
+            tx.execute(select(events.c.job_id).where(events.c.job_id.in_(ids), events.c.reason == "Completed")).scalars()
+        )
+        rows = tx.execute(select(func.count()).select_from(results).where(results.c.job_id.in_(ids))).scalar_one()
+        finished = tx.execute(
+            select(func.count()).select_from(attempts).where(
+                attempts.c.job_id.in_(ids), attempts.c.outcome == Phase.COMPLETED.value
+            )
+        ).scalar_one()
+    assert completed == Counter(ids)
+    assert rows == finished == len(jobs)
+    for job in jobs:
+        assert sum(job.result(1).get_counts().values()) == job.to_dict()["spec"]["execution"].get("shots", 1024)
+
+
+def test_a_killed_worker_is_taken_over_within_a_minute_on_the_default_settings(
+    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
+) -> None:
+    stack = make_stack(database_url=postgres_url, broker_url=redis_url, worker_threads=1)
+    stack.control()
+    doomed = stack.worker()
+    job = stack.client().submit(heavy(20, 400), shots=100, seed_simulator=7)
+    running(job)
+    doomed.kill()
+    stack.worker()
+    eventually(lambda: reasons(job)["Running"] == 2, seconds=60, what="the job being taken up again")
+    assert job.cancel()
+    assert [attempt["attempt"] for attempt in attempts_of(job)] == [1]
+
+
+def test_work_of_a_killed_worker_goes_on_elsewhere_in_the_same_attempt(quick_stack: Stack) -> None:
+    quick_stack.control()
+    doomed = quick_stack.worker()
+    client = quick_stack.client()
+    job = client.submit(heavy(20, 30), shots=100)
+    running(job)
+    doomed.kill()
+    quick_stack.worker()
+    assert job.wait_for_final_state(60) is Phase.COMPLETED
+    assert_once_completed(client, [job])
+    assert [attempt["attempt"] for attempt in attempts_of(job)] == [1]
+    assert reasons(job)["WorkerLost"] == 1
+
+
+def test_a_killed_pool_process_frees_its_job_at_once_and_is_replaced(
+    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
+) -> None:
+    # A lease of five minutes: only the keeper can have freed the job.
+    stack = make_stack(database_url=postgres_url, broker_url=redis_url, lease_seconds=300, worker_threads=1)
+    worker = stack.worker()
+    client = stack.client()
+    job = client.submit(heavy(20, 30), shots=100)
+    running(job)
+    for pid in pool_processes(worker):
+        os.kill(pid, signal.SIGKILL)
+    assert job.wait_for_final_state(60) is Phase.COMPLETED
+    assert_once_completed(client, [job])
+
+
+def test_a_simulation_longer_than_three_leases_is_one_attempt_that_nobody_takes_over(quick_stack: Stack) -> None:
+    quick_stack.control()
+    quick_stack.worker()
+    quick_stack.worker()
+    client = quick_stack.client()
+    job = client.submit(heavy(20, 130), shots=100)
+    assert job.wait_for_final_state(120) is Phase.COMPLETED
+    assert job.metrics()["run_seconds"] > 3 * quick_stack.settings.lease_seconds
+    assert reasons(job)["Running"] == 1
+    assert_once_completed(client, [job])
+
+
+def test_neighbours_in_a_batch_whose_process_is_killed_complete_alone(quick_stack: Stack) -> None:
+    quick_stack.control()
+    worker = quick_stack.worker()
+    client = quick_stack.client()
+    jobs = client.submit_many([middling(number) for number in range(100)])
+    eventually(lambda: reasons(jobs[0])["Running"], what="the batch running")
+    [victim] = pool_processes(worker)
+    os.kill(victim, signal.SIGKILL)
+    client.wait(jobs, timeout=120)
+    assert_once_completed(client, jobs)
+    assert {job.to_dict()["status"]["attempt"] for job in jobs} == {1}
+    assert reasons(jobs[0])["WorkerLost"] == 1
+
+
+def test_a_circuit_that_crashes_its_process_fails_alone_and_its_neighbours_complete(
+    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
+) -> None:
+    stack = make_stack(database_url=postgres_url, broker_url=redis_url, reconcile_seconds=1.0, worker_threads=2)
+    stack.control()
+    client = stack.client()
+    circuits: list[object] = [small_qasm(number) for number in range(20)]
+    circuits.insert(10, crashing())
+    jobs = client.submit_many(circuits, shots=100_000)
+    stack.worker()
+    client.wait(jobs, timeout=120)
+    bad, good = jobs[10], jobs[:10] + jobs[11:]
+    assert_once_completed(client, good)
+    assert bad.status() is Phase.FAILED
+    assert bad.to_dict()["status"]["reason"] == "WorkerLost"
+    assert all(job.to_dict()["status"]["attempt"] == 1 for job in jobs)
+
+
+def test_jobs_go_on_after_redis_forgot_everything(quick_stack: Stack, redis_server: Redis) -> None:
+    client = quick_stack.client()
+    jobs = [client.submit(small_qasm(number)) for number in range(5)] + client.submit_many([bell()] * 5)
+    with redis_server.client() as redis:
+        assert redis.llen("validation:6") > 0
+        redis.flushall()
+    quick_stack.control()
+    quick_stack.worker()
+    client.wait(jobs, timeout=60)
+    assert_once_completed(client, jobs)
+
+
+def test_submit_succeeds_while_redis_is_down_and_the_job_runs_when_it_is_back(
+    quick_stack: Stack, redis_server: Redis
+) -> None:
+    quick_stack.control()
+    quick_stack.worker()
+    client = quick_stack.client()
+    redis_server.kill()
+    try:
+        job = client.submit(BELL_QASM)
+        assert job.status() is Phase.PENDING
+    finally:
+        redis_server.start()
+    assert job.wait_for_final_state(60) is Phase.COMPLETED
+    assert_once_completed(client, [job])
+
+
+def test_a_killed_and_restarted_redis_under_load_loses_nothing(quick_stack: Stack, redis_server: Redis) -> None:
+    quick_stack.control()
+    quick_stack.worker(concurrency=2)
+    client = quick_stack.client()
+    jobs = [client.submit(small_qasm(number)) for number in range(30)]
+    redis_server.kill()
+    redis_server.start()
+    jobs += [client.submit(small_qasm(number)) for number in range(30, 60)]
+    client.wait(jobs, timeout=90)
+    assert_once_completed(client, jobs)
+
+
+def test_a_restarted_postgres_under_load_loses_nothing(quick_stack: Stack, postgres: Postgres) -> None:
+    quick_stack.control()
+    quick_stack.worker(concurrency=2)
+    client = quick_stack.client()
+    long = client.submit(heavy(20, 30), shots=100)
+    running(long)
+    jobs = [*client.submit_many([small_qasm(number) for number in range(300)]), long]
+    postgres.restart()
+    client.wait(jobs, timeout=120)
+    assert_once_completed(client, jobs)
+    assert reasons(long)["Running"] == 1
+
+
+def test_the_same_message_twice_at_once_runs_a_job_once(quick_stack: Stack) -> None:
+    client = quick_stack.client()
+    job = client.submit(heavy(20, 5), shots=100)
+    publisher = Publisher(quick_stack.settings.broker)
+    publisher.publish(*[Hint(Stage.VALIDATION, job.job_id(), job.name, 6)] * 9)
+    publisher.close()
+    for _ in range(2):
+        quick_stack.worker(concurrency=2)
+    quick_stack.control()
+    assert job.wait_for_final_state(60) is Phase.COMPLETED
+    assert_once_completed(client, [job])
+    assert reasons(job)["Validating"] == reasons(job)["Running"] == 1
+
+
+def test_a_stopped_worker_gives_its_work_back_and_another_goes_on(quick_stack: Stack) -> None:
+    quick_stack.control()
+    first = quick_stack.worker()
+    client = quick_stack.client()
+    jobs = [client.submit(heavy(20, 10), shots=100) for _ in range(3)]
+    running(jobs[0])
+    first.stop()
+    quick_stack.worker()
+    client.wait(jobs, timeout=90)
+    assert_once_completed(client, jobs)
