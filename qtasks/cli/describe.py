@@ -37,8 +37,9 @@ def describe(what: Names, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
     from qtasks.cli.ages import now
     from qtasks.cli.description import description
 
+    wanted = names(what)
     with terminal.client(namespace) as client:
-        jobs = [client.job(each) for each in names(what)]
+        jobs = [client.job(each) for each in wanted]
         width = terminal.width(terminal.console())
         for number, job in enumerate(jobs):
             if number:
@@ -67,8 +68,9 @@ def results(
     if file is not None and str(file) in list(Format):
         # Everywhere else -o is a format, and nobody wants a file of such a name.
         form, file = Format(str(file)), None
+    wanted = name(what)
     with terminal.client(namespace) as client:
-        job = client.job(name(what))
+        job = client.job(wanted)
         phase = job.status()
         if not phase.final:
             raise WaitTimeout(
@@ -123,17 +125,12 @@ def logs(
     Example: `qtasks logs -f my-quantum-job`
     """
     from qtasks.cli.follow import follow
+    from qtasks.cli.report import log_line
 
+    wanted = name(what)
     with terminal.client(namespace) as client:
-        job = client.job(name(what))
-        if not wait:
-            terminal.write(job.logs())
-            return
-        last = 0
-
-        def tell(event: Any) -> None:
-            nonlocal last
-            terminal.write(job.logs(after=last))
-            last = event["id"]
-
-        follow(client, job, tell)
+        job = client.job(wanted)
+        if wait:
+            follow(client, job, lambda event: terminal.write(log_line(event)))
+        else:
+            terminal.write("".join(map(log_line, client.events(job.job_id()))))

@@ -41,6 +41,12 @@ def progress_line(event: Mapping[str, Any], since: datetime, *, ended: Phase | N
     return Text.assemble(f"{seconds:8.2f} s  ", (f"{word:<10}", style), f"  {event['reason' if ended else 'message']}")
 
 
+def log_line(event: Mapping[str, Any]) -> str:
+    """An event as a line of a log."""
+    level = "WARNING" if event["type"] == "Warning" else "INFO"
+    return f"{event['time']} {level:<7} {event['reason']}: {event['message']}\n"
+
+
 def result_text(result: JobResult, width: int) -> Text:
     """Each PUB's counts as a histogram, or the expectation values of an estimator."""
     several = len(result.pubs) > 1

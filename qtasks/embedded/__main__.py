@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 
 from qtasks.embedded.stack import Stack
@@ -12,6 +13,7 @@ from qtasks.settings import settings
 
 def main() -> None:
     """Run the stack of `QTASKS_HOME` until it is idle or terminated."""
+    os.chdir(settings().home_path)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
     stack = Stack(settings(), idle_seconds=settings().embedded_idle_seconds)
     signal.signal(signal.SIGTERM, lambda *_: stack.stop())

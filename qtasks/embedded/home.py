@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -58,20 +57,22 @@ def join(config: Settings) -> Presence:
 def _start(config: Settings) -> None:
     log = config.home_path / "logs" / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **config.environment()}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "qtasks.embedded"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            cwd=config.home_path,
-            start_new_session=True,
-        )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    # Not subprocess: the stack is meant to outlive this process, in a session of its own that no Ctrl-C reaches.
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "qtasks.embedded"],
+        {**os.environ, **config.environment()},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
     deadline = time.monotonic() + _START_SECONDS
     while (state := running(config)) is None or not state.get("ready"):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if os.waitpid(pid, os.WNOHANG)[0] or time.monotonic() > deadline:
             raise Unavailable(
                 f"The embedded stack did not start: {_last_line(log)}",
                 reason="EmbeddedStackFailed",

@@ -27,7 +27,8 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
     """Check the circuits of `batch`; returns what to carry on with at the scheduling stage."""
     passed: dict[str, tuple[Checked, Size]] = {}
     failed: dict[str, InvalidInput] = {}
-    for job_id, answer in _check(worker, batch).items():
+    answers = _check(worker, batch)
+    for job_id, answer in answers.items():
         item = batch.items[job_id]
         try:
             if isinstance(answer, Rejected):
@@ -65,6 +66,9 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
         settle_condition(tx, held, _VALID)
         if stay:
             record(tx, held, Event(Phase.SCHEDULING, "Carried on to scheduling."), source=worker.owner)
+        for job_id, answer in answers.items():
+            if answer.output:
+                record(tx, [job_id], Event("Output", answer.output), source="the circuit's source")
         for job_id, refusal in failed.items():
             fail(tx, batch.claim, batch.items[job_id], refusal, condition=ConditionType.VALIDATED)
     worker.notifier.tell({**dict.fromkeys(held, Phase.SCHEDULING), **dict.fromkeys(failed, Phase.FAILED)})

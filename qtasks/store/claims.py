@@ -93,9 +93,9 @@ _CLAIMED = (
     jobs.c.created_at,
 )
 
-# A loose index scan: one search of ix_jobs_waiting per namespace and priority, however long their backlogs are. What a
-# search starts after is fetched by queries of their own: a join with `h` would read the index from its beginning. And it
-# is `>= priority + 1` because SQLite reads past everything that is equal before it finds what is greater.
+# A loose index scan: one search of ix_jobs_waiting per namespace and priority, however long their backlogs are. Where a
+# search starts is fetched by queries of their own: a join with `h` would read the index from its beginning. And it is
+# `>= priority + 1` because SQLite reads past everything that is equal before it finds what is greater.
 _HEADS = """
 WITH RECURSIVE heads(id) AS (
     SELECT (SELECT j.id FROM jobs j WHERE {waiting} ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)

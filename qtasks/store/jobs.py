@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, Unpack
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,7 +16,7 @@ from qtasks.store.records import Event, record
 from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, results
 from qtasks.store.types import moment
 
-AnyRow: TypeAlias = Row[Unpack[tuple[Any, ...]]]
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)

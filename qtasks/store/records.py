@@ -23,6 +23,10 @@ class Event:
     message: str
     warning: bool = False
 
+    def __post_init__(self) -> None:
+        # May be a user's own words; PostgreSQL keeps no NUL.
+        object.__setattr__(self, "message", self.message.replace("\0", "\ufffd"))
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -32,6 +36,9 @@ class Condition:
     status: ConditionStatus
     reason: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", self.message.replace("\0", "\ufffd"))
 
 
 @dataclass(frozen=True, slots=True)

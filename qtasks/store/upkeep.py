@@ -36,8 +36,8 @@ def end_hopeless(tx: Connection, *, max_takeovers: int, where: Any) -> list[str]
     """Fail the jobs that have killed their process too often, each time alone in it."""
     event = Event(
         "WorkerLost",
-        f"The worker failed or died {max_takeovers + 1} times with this job alone in it: the simulator may crash on this "
-        "circuit, or run out of memory.",
+        f"The worker failed or died {max_takeovers + 1} times with this job alone in it: the simulator may crash "
+        "on this circuit, or run out of memory.",
         warning=True,
     )
     hopeless = where & (jobs.c.takeovers > max_takeovers) & jobs.c.owner.is_(None)

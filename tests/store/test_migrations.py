@@ -21,7 +21,8 @@ from tests.store.acting import Acting, new_job
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'",
-    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes "
+    "WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
 }
 """Definitions as the database keeps them: on SQLite those of the tables too."""
 
@@ -146,12 +147,12 @@ def test_an_older_schema_is_refused_with_the_command_that_mends_it(
 ) -> None:
     at = schema.head()
     monkeypatch.setattr(schema, "head", lambda: "0002")
-    with pytest.raises(schema.WrongSchema, match=f"is at schema {at}, but .* works on 0002. Run `qtasks db upgrade`"):
+    with pytest.raises(schema.WrongSchema, match=rf"is at schema {at}, but .* works on 0002. Run `qtasks db upgrade`"):
         schema.require_current(store)
 
 
 def test_a_newer_schema_is_refused_with_what_to_install(store: Store) -> None:
     with store.begin() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(schema.WrongSchema, match="is at schema 9999, which .* does not know. Install the version"):
+    with pytest.raises(schema.WrongSchema, match=r"is at schema 9999, which .* does not know. Install the version"):
         schema.require_current(store)

@@ -101,7 +101,10 @@ class Redis(Server):
 
     def command(self) -> list[str]:
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.folder}
-        return [str(get_binary_path()), *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+        return [
+            str(get_binary_path()),
+            *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
+        ]
 
     def answers(self) -> bool:
         try:

@@ -16,28 +16,11 @@ from qtasks.queue import Hint, Publisher
 from qtasks.store import Store
 from qtasks.store.tables import attempts, events, results
 from tests.support.circuits import BELL_QASM, bell, crashing, heavy, middling, small_qasm
+from tests.support.processes import pool_processes
 from tests.support.servers import Postgres, Redis, eventually
-from tests.support.stack import Process, Stack
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.system
-
-
-def pool_processes(worker: Process) -> list[int]:
-    """The pids of a worker's pool: the children of its main process that run Celery's own command line."""
-    children = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat") as stat:
-                parent = int(stat.read().rpartition(")")[2].split()[1])
-            with open(f"/proc/{entry}/cmdline") as cmdline:
-                command = cmdline.read()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == worker.popen.pid and "workers.app" in command:
-            children.append(int(entry))
-    return children
 
 
 def running(job: Job) -> None:
@@ -60,13 +43,15 @@ def assert_once_completed(client: Client, jobs: list[Job]) -> None:
     ids = [job.job_id() for job in jobs]
     with store.read() as tx:
         completed = Counter(
-            tx.execute(select(events.c.job_id).where(events.c.job_id.in_(ids), events.c.reason == "Completed")).scalars()
+            tx.execute(
+                select(events.c.job_id).where(events.c.job_id.in_(ids), events.c.reason == "Completed")
+            ).scalars()
         )
         rows = tx.execute(select(func.count()).select_from(results).where(results.c.job_id.in_(ids))).scalar_one()
         finished = tx.execute(
-            select(func.count()).select_from(attempts).where(
-                attempts.c.job_id.in_(ids), attempts.c.outcome == Phase.COMPLETED.value
-            )
+            select(func.count())
+            .select_from(attempts)
+            .where(attempts.c.job_id.in_(ids), attempts.c.outcome == Phase.COMPLETED.value)
         ).scalar_one()
     assert completed == Counter(ids)
     assert rows == finished == len(jobs)

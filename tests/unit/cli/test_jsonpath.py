@@ -83,7 +83,7 @@ def test_a_template_over_one_job(template: str, text: str) -> None:
         ("{.items[?(@.status.attempt > 1)].metadata.name}", "ghz"),
         ("{.items[?(@.status.attempt <= 1)].metadata.name}", "bell"),
         ("{.items[?(@.status.cost)].metadata.name}", "bell"),
-        ('{.items[?(@.status.phase > 3)].metadata.name}', ""),
+        ("{.items[?(@.status.phase > 3)].metadata.name}", ""),
     ],
 )
 def test_a_template_over_a_list(template: str, text: str) -> None:

@@ -1,0 +1,161 @@
+"""The commands as far as they go without a queue: checking, refusing, helping."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from qtasks.cli.app import app, exit_code
+from qtasks.cli.reference import main as reference
+from qtasks.errors import Conflict, Forbidden, InvalidInput, JobFailed, NotFound, QTasksError, Unavailable, WaitTimeout
+
+ROOT = Path(__file__).parents[3]
+BELL = str(ROOT / "examples" / "bell.yaml")
+
+BUDGET = """
+apiVersion: quantum.io/v1
+kind: QiskitBudget
+metadata: {name: research}
+spec: {limit: "$100.00", period: monthly}
+"""
+
+
+def qtasks(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, arguments, input=stdin)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_help_is_quick_since_nothing_heavy_is_imported() -> None:
+    code = """
+import sys
+from typer.testing import CliRunner
+from qtasks.cli.app import app
+result = CliRunner().invoke(app, ["--help"])
+assert result.exit_code == 0 and "run" in result.stdout, result.output
+print(*{"qiskit", "celery", "sqlalchemy", "redis", "boto3", "numpy", "pydantic"} & set(sys.modules))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
+
+
+def commands() -> list[list[str]]:
+    root = get_command(app)
+    return [[name] for name in root.commands if name != "db"] + [[], ["db"], ["db", "upgrade"]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_help_shows_an_example(words: list[str]) -> None:
+    code, out, _ = qtasks(*words, "--help")
+    assert code == 0
+    assert "Example" in out
+
+
+def test_the_reference_in_docs_is_up_to_date() -> None:
+    assert reference(["--check", str(ROOT / "docs" / "commands.md")]) == 0
+
+
+def test_a_dry_run_checks_files_and_standard_input() -> None:
+    code, out, _ = qtasks("apply", "--dry-run", "-f", BELL, "-f", "-", stdin=BUDGET)
+    assert code == 0
+    assert out == "qiskitjob/my-quantum-job valid (dry run)\nqiskitbudget/research valid (dry run)\n"
+
+
+def test_a_dry_run_names_the_field_that_is_wrong(tmp_path: Path) -> None:
+    wrong = tmp_path / "job.yaml"
+    wrong.write_text(Path(BELL).read_text().replace("shots: 1024", "shotz: 1024"))
+    assert qtasks("apply", "--dry-run", "-f", str(wrong)) == (
+        2,
+        "",
+        'qtasks: spec.execution.shotz: unknown field; did you mean "shots"? [InvalidResource]\n',
+    )
+
+
+def test_kinds_that_are_not_served_yet_are_refused() -> None:
+    code, out, err = qtasks("apply", "-f", "-", stdin=BUDGET)
+    assert (code, out) == (2, "")
+    assert err == (
+        "qtasks: QiskitBudget research is checked, but this version of qtasks keeps QiskitJob only. [KindNotServed]\n"
+    )
+    assert qtasks("get", "budgets") == (
+        2,
+        "",
+        "qtasks: This version of qtasks serves jobs only, not budgets.\n"
+        "`qtasks get jobs` lists the jobs. [KindNotServed]\n",
+    )
+
+
+def test_a_namespace_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
+    theirs = tmp_path / "job.yaml"
+    theirs.write_text(Path(BELL).read_text().replace("name: my-quantum-job", "name: bell\n  namespace: lab"))
+    code, _, err = qtasks("apply", "-n", "ops", "-f", str(theirs))
+    assert code == 2
+    assert "Job bell is of namespace lab, not ops." in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["get", "pods"], 'There is no kind of thing called "pods".'),
+        (["get", "jobs", "-o", "xml"], 'There is no output format "xml".'),
+        (["get", "jobs", "-o", "jsonpath={.a"], "The JSONPath template makes no sense: a brace is not closed"),
+        (["get", "jobs", "bell", "-l", "a=b"], "Give names, or -l, --phase and -A, not both."),
+        (["get", "jobs", "--phase", "Done"], "Done"),
+        (["get", "jobs", "-n", "Not A Name"], 'namespace: "Not A Name" is not allowed'),
+        (["cancel"], "Say which jobs"),
+        (["cancel", "bell", "--all"], "Say which jobs"),
+        (["wait", "bell", "--timeout", "soon"], '"soon" is not a Duration'),
+        (["logs", "one", "two"], "One job is wanted, not 2: one, two."),
+        (["run", "nowhere.yaml"], "does not exist"),
+        (["run", BELL, "--priority", "asap"], "asap"),
+        (["describe"], "Missing argument"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_wrong_input_is_exit_code_2(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QTASKS_HOME", str(tmp_path))
+    code, out, err = qtasks(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (JobFailed("…"), 1),
+        (QTasksError("…"), 1),
+        (InvalidInput("…"), 2),
+        (Conflict("…"), 2),
+        (Forbidden("…"), 3),
+        (NotFound("…"), 4),
+        (Unavailable("…"), 5),
+        (WaitTimeout("…"), 5),
+    ],
+)
+def test_exit_codes(error: QTasksError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_a_fault_of_qtasks_itself_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("qtasks.results.versions", broken)
+    code, out, err = qtasks("version")
+    assert (code, out) == (1, "")
+    assert err.startswith("qtasks: Something went wrong inside of qtasks: RuntimeError: two\n")
+    assert err.endswith("[InternalError]\n")
+
+
+def test_version() -> None:
+    code, out, _ = qtasks("version")
+    assert code == 0
+    assert out.startswith("qtasks 0.")
+    assert "\nqiskit 2." in out
