@@ -31,11 +31,18 @@ test: check system  ## All tests, with servers of their own.
 check: lint types contracts unit  ## The quick subset: under a minute.
 
 lint: setup
-	@$(RUN)ruff check .
-	@$(RUN)ruff format --check .
+	@$(RUN)ruff check --quiet .
+	@$(RUN)ruff format --quiet --check .
+	@$(RUN)python -m tools.reference --check
 
 types: setup
 	@$(RUN)mypy
+
+docs: setup  ## The references that are generated from the code.
+	@$(RUN)python -m tools.reference
+
+bench: setup  ## Every benchmark, with its peer; writes docs/benchmarks.md.
+	@$(RUN)python -m bench --write docs/benchmarks.md
 
 contracts: setup
 	@$(RUN)lint-imports --no-cache --no-logo

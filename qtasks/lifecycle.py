@@ -96,13 +96,6 @@ def sources(target: Phase) -> tuple[Phase, ...]:
     return tuple(phase for phase in Phase if may(phase, target))
 
 
-def successor(stage: Stage) -> Stage | None:
-    """The stage that follows `stage` when all goes well."""
-    order = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
-    place = order.index(stage)
-    return order[place + 1] if place + 1 < len(order) else None
-
-
 def backoff_seconds(retry: int, *, initial: float, maximum: float, multiplier: float) -> float:
     """Seconds to wait before the `retry`-th retry (1 for the first): `initial · multiplier^(retry-1)`, at most
     `maximum`."""

@@ -29,13 +29,10 @@ class Settings(BaseSettings):
     object_store_url: str = Field(
         "", description="Where inputs and results lie; empty: a folder in the home. `file://…`, `s3://bucket/prefix`"
     )
-    config: Path | None = Field(None, description="YAML file of accounts, backends, prices and tenants.")
-    secrets_dir: Path | None = Field(None, description="Folder of secrets: `<namespace>/<name>/<key>`.")
     configmaps_dir: Path | None = Field(
         None, description="Folder of ConfigMaps outside a cluster: `<namespace>/<name>/<key>`; empty: one in the home."
     )
-    api_url: str = Field("", description="Address of a qtasks API; set: the client speaks REST.")
-    api_token: str = Field("", description="Token for that API.", repr=False)
+    api_url: str = Field("", description="Address of a qtasks API. This version has no REST client, and says so.")
 
     # Claims. Start-up refuses combinations under which a living worker could lose its job.
     lease_seconds: float = Field(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from qtasks.backends.protocol import BackendError, Program, Ran
+from qtasks.backends.protocol import LOCAL_SIMULATOR, BackendError, Program, Ran
 from qtasks.backends.threads import Cores
+from qtasks.circuits.formats import load_canonical
 from qtasks.results import classical_memory
 
-NAME = "local_simulator"
 SEED_STEP = 2113
 """What Aer adds to the seed from one circuit of a call to the next."""
 _PASS_MANAGERS = 64
@@ -26,7 +25,7 @@ class AerBackend:
     target, level, layout and seed.
     """
 
-    name = NAME
+    name = LOCAL_SIMULATOR
 
     def __init__(self, cores: Cores) -> None:
         import qiskit_aer
@@ -36,12 +35,11 @@ class AerBackend:
         self._cores = cores
         self._simulator = AerSimulator
         self._run_on = AerSimulator()
-        self._widest: int = self._run_on.num_qubits
         self._managers: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     def warm(self) -> None:
         """Build the pass manager that most jobs use."""
-        self._manager(2, "automatic", "statevector", 1, None, None)
+        self._manager("automatic", 1, None, None)
 
     def run(self, programs: Sequence[Program]) -> list[Ran | BackendError]:
         """Run `programs`; those without a seed of their own share Aer calls, the others have one each.
@@ -65,24 +63,12 @@ class AerBackend:
         return [outcomes[place] for place in range(len(programs))]
 
     def _compile(self, program: Program) -> Any:
-        from qiskit import qpy
-
-        circuit = qpy.load(io.BytesIO(program.qpy))[0]
         manager = self._manager(
-            program.qubits,
-            program.method,
-            program.runs_as,
-            program.optimization_level,
-            program.initial_layout,
-            program.seed_transpiler,
+            program.compiled_for, program.optimization_level, program.initial_layout, program.seed_transpiler
         )
-        return manager.run(circuit)
+        return manager.run(load_canonical(program.qpy))
 
-    def _manager(
-        self, qubits: int, method: str, runs_as: str, level: int, layout: tuple[int, ...] | None, seed: int | None
-    ) -> Any:
-        # Aer's default target is as wide as a state vector that fits the machine; a stabilizer circuit may be wider.
-        target = runs_as if method == "automatic" and qubits > self._widest else method
+    def _manager(self, target: str, level: int, layout: tuple[int, ...] | None, seed: int | None) -> Any:
         key = (target, level, layout, seed)
         manager = self._managers.get(key)
         if manager is None:
@@ -167,7 +153,7 @@ def _run_error(status: str) -> BackendError:
 def _compile_error(error: Exception) -> BackendError:
     message = str(error).strip().strip("'\"")
     return BackendError(
-        f"The circuit could not be compiled for {NAME}: {message}.",
+        f"The circuit could not be compiled for {LOCAL_SIMULATOR}: {message}.",
         reason="TranspilerError",
         hint="Check initialLayout and the gates of the circuit.",
     )

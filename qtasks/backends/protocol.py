@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from qtasks.errors import QTasksError
 
+LOCAL_SIMULATOR = "local_simulator"
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -16,12 +18,11 @@ class Program:
     job_id: str
     qpy: bytes
     """The checked circuit, canonical QPY."""
-    qubits: int
     shots: int
     method: str
     """The simulation method asked for; `automatic` leaves it to the simulator."""
-    runs_as: str
-    """The method that `automatic` comes to for this circuit: it decides which target a wide circuit is compiled for."""
+    compiled_for: str
+    """The method whose target the circuit is compiled for: a stabilizer circuit may be wider than any state vector."""
     optimization_level: int
     initial_layout: tuple[int, ...] | None = None
     seed_simulator: int | None = None

@@ -18,7 +18,7 @@ from qtasks.lifecycle import Phase, Stage
 from qtasks.notify import Notifier, Waiter
 from qtasks.objects import open_store
 from qtasks.queue import DEEP_ENOUGH, Hint, Publisher
-from qtasks.resources import QiskitJob
+from qtasks.resources import Metadata, QiskitJob
 from qtasks.results import git_commit
 from qtasks.settings import Settings, settings
 from qtasks.store import Store, jobs, records, schema
@@ -169,6 +169,8 @@ class Client:
     def _submit(
         self, submissions: Sequence[Submission], namespace: str | None, keys: Sequence[str | None]
     ) -> list[Job]:
+        if namespace is not None:
+            Metadata(namespace=namespace)  # refuses what is no name: it becomes part of object keys
         commit = git_commit()
         new = [
             new_job(
@@ -293,8 +295,8 @@ class Client:
     def cancel(self, cancelled: Sequence[Job]) -> list[Job]:
         """Cancel those of the jobs that are not final; returns them."""
         by_id = {job.job_id(): job for job in cancelled}
-        with self._store.begin() as tx:
-            ended = jobs.cancel(tx, list(by_id), source=_who())
+        # Two writers of many rows may meet head-on; the database then asks one of them to come again.
+        ended = self._store.insist(lambda tx: jobs.cancel(tx, list(by_id), source=_who()), seconds=10)
         self._notifier.tell(dict.fromkeys(ended, Phase.CANCELLED))
         return [by_id[job_id] for job_id in ended]
 

@@ -77,7 +77,7 @@ def _circuit(row: Any) -> dict[str, Any] | None:
     if row.analysis is None:
         return None
     shown = ("qubits", "clbits", "depth", "size", "two_qubit_gates", "measurements")
-    return {"hash": row.fingerprint, **{_camel(name): row.analysis[name] for name in shown}}
+    return {"format": row.format, "hash": row.fingerprint, **{_camel(name): row.analysis[name] for name in shown}}
 
 
 def _result(row: Any) -> dict[str, Any] | None:

@@ -42,7 +42,7 @@ class Submission:
 
 def is_resource(what: Any) -> bool:
     """Whether `what` is a whole job rather than a circuit that still wants options."""
-    if isinstance(what, (QiskitJob, Mapping)):
+    if isinstance(what, (Resource, Mapping)):
         return True
     return isinstance(what, (str, Path)) and _one_line(what) and Path(str(what)).suffix in _RESOURCE_FILE
 
@@ -50,7 +50,7 @@ def is_resource(what: Any) -> bool:
 def jobs_of(what: Any) -> list[QiskitJob]:
     """The jobs in a resource, a document, or a file of documents; raises InvalidInput."""
     found: Sequence[Resource]
-    if isinstance(what, QiskitJob):
+    if isinstance(what, Resource):
         found = [what]
     elif isinstance(what, Mapping):
         found = [parse(what)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from qtasks.store.claims import Head, Share
 
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """The head whose turn it is, the level it has aged to, and the tag at which its turn starts."""

@@ -10,21 +10,20 @@ from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, backoff_seco
 from qtasks.stages.batch import Item
 from qtasks.store import moves
 from qtasks.store.claims import Claim
-from qtasks.store.records import Condition, Event, settle_condition
+from qtasks.store.records import Condition, Event
 
 
 def fail(tx: Connection, claim: Claim, item: Item, error: QTasksError, *, condition: ConditionType) -> set[str]:
     """End a job as Failed, with the error's reason, sentence and hint. Returns its id if it was still held."""
-    held = moves.finish(
+    return moves.finish(
         tx,
         claim,
         [item.job.id],
         Phase.FAILED,
         event=Event(error.reason, str(error), warning=True),
+        conditions=[Condition(condition, ConditionStatus.FALSE, error.reason, str(error))],
         aftercare=item.input_key is not None or item.circuit_key is not None,
     )
-    settle_condition(tx, held, Condition(condition, ConditionStatus.FALSE, error.reason, str(error)))
-    return held
 
 
 def fail_or_retry(tx: Connection, claim: Claim, item: Item, error: BackendError) -> Phase | None:

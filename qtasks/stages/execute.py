@@ -22,9 +22,9 @@ from qtasks.stages.aftercare import see_to
 from qtasks.stages.batch import Batch, Item, circuit_of
 from qtasks.stages.endings import fail_or_retry
 from qtasks.stages.worker import Worker
-from qtasks.store import moves, upkeep
+from qtasks.store import moves
 from qtasks.store.ids import new_id
-from qtasks.store.records import Condition, Event, settle_condition
+from qtasks.store.records import Condition, Event
 
 _EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed", "The circuit ran.")
 _STORED = Condition(
@@ -62,13 +62,9 @@ def time_limit(batch: Batch) -> float | None:
 
 def execute(worker: Worker, batch: Batch) -> None:
     """Run the circuits of `batch` and complete their jobs."""
-    backend = worker.aer
-    with worker.store.begin() as tx:
-        started = upkeep.now(tx)
-        moves.begin_attempts(tx, batch.claim.ids, backend=backend.name, worker=worker.owner)
-    worker.notifier.tell(dict.fromkeys(batch.claim.ids, Phase.RUNNING))
+    started = batch.claim.clock.now()
     programs = [_program(worker, item) for item in batch.items.values()]
-    outcomes = dict(zip(batch.items, backend.run(programs), strict=True))
+    outcomes = dict(zip(batch.items, worker.aer.run(programs), strict=True))
     failed = {job_id: outcome for job_id, outcome in outcomes.items() if isinstance(outcome, BackendError)}
     ran = {job_id: outcome for job_id, outcome in outcomes.items() if isinstance(outcome, Ran)}
     finished = _store(worker, batch, ran, started)
@@ -77,11 +73,16 @@ def execute(worker: Worker, batch: Batch) -> None:
         held: set[str] = set()
         for (cost, aftercare), ids in _alike(batch, finished).items():
             held |= moves.finish(
-                tx, batch.claim, ids, Phase.COMPLETED, event=_COMPLETED, cost_micros=cost, aftercare=aftercare
+                tx,
+                batch.claim,
+                ids,
+                Phase.COMPLETED,
+                event=_COMPLETED,
+                conditions=[_EXECUTED, _STORED],
+                cost_micros=cost,
+                aftercare=aftercare,
             )
         moves.keep_results(tx, [finished[job_id].row for job_id in held])
-        settle_condition(tx, held, _EXECUTED)
-        settle_condition(tx, held, _STORED)
         ended = {job_id: fail_or_retry(tx, batch.claim, batch.items[job_id], error) for job_id, error in failed.items()}
         return held, {job_id: phase for job_id, phase in ended.items() if phase is not None}
 
@@ -101,10 +102,9 @@ def _program(worker: Worker, item: Item) -> Program:
     return Program(
         job_id=item.job.id,
         qpy=circuit_of(item, worker.objects),
-        qubits=analysis.qubits,
         shots=execution.shots,
         method=execution.method.value,
-        runs_as=fit.method,
+        compiled_for=fit.compiled_for,
         optimization_level=execution.optimization_level,
         initial_layout=execution.initial_layout,
         seed_simulator=execution.seed_simulator,
@@ -118,8 +118,7 @@ def _store(worker: Worker, batch: Batch, ran: Mapping[str, Ran], started: dateti
     """Write the results, many in one object, and prepare the rows that point at them."""
     if not ran:
         return {}
-    with worker.store.read() as tx:
-        completed = upkeep.now(tx)
+    completed = batch.claim.clock.now()
     results = {
         job_id: _result(worker, batch.items[job_id], outcome, started, completed) for job_id, outcome in ran.items()
     }

@@ -32,7 +32,7 @@ from qtasks.store.records import Event
 from qtasks.store.tables import jobs
 
 _TICK_SECONDS = 0.5
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
 """How often the keeper looks whether a claim was cancelled or taken over."""
 
 
@@ -43,6 +43,8 @@ class Holding:
     claim: Claim
     job_ids: list[str]
     kill_at: float | None
+    missed: bool = False
+    """The last look found nothing of it held. A process that is just finishing looks like that once."""
 
 
 @dataclass
@@ -199,9 +201,13 @@ class Keeper:
             self._receive_pending(process)
             for holding in list(process.holdings.values()):
                 mine = {(job_id, holding.claim.fence) for job_id in holding.job_ids}
-                if holding.claim.stage is Stage.EXECUTION and not mine & kept:
+                if not mine <= set(held):
+                    continue  # it began while the database was asked
+                gone = holding.claim.stage is Stage.EXECUTION and not mine & kept
+                if gone and holding.missed:
                     process.holdings.pop(holding.claim.fence)
                     process.kill()
+                holding.missed = gone
 
     def _receive_pending(self, process: Process) -> None:
         """Read what the process said meanwhile, so that one which just finished is not killed for it."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from qtasks.backends.aer import NAME as LOCAL_SIMULATOR
+from sqlalchemy import Connection
+
+from qtasks.backends.protocol import LOCAL_SIMULATOR
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
 from qtasks.resources import BackendType
@@ -13,11 +15,12 @@ from qtasks.stages.endings import fail
 from qtasks.stages.validate import readable
 from qtasks.stages.worker import Worker
 from qtasks.store import moves, upkeep
-from qtasks.store.records import Condition, Event, record, settle_condition
-from qtasks.store.types import moment
+from qtasks.store.records import Condition, Event, settle_condition
 
 _WORKER_SEEN_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 15.0
+_NEGLIGIBLE = 64 * 2**20
+"""Bytes that are not worth asking whether they are free."""
 
 _SCHEDULED = Condition(
     ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", f"The job runs on {LOCAL_SIMULATOR}."
@@ -41,33 +44,32 @@ def schedule(worker: Worker, batch: Batch) -> Batch | None:
     held_here = worker.identity.memory if Stage.EXECUTION in worker.identity.stages else 0
     capacity = max(held_here, _capacity(worker)) if largest > held_here else held_here
     fits = [job_id for job_id in wanted if batch.items[job_id].job.memory <= capacity]
-    stay = largest <= held_here and worker.may_carry_on(batch.claim, Stage.EXECUTION)
-    event = Event("Scheduled", f"The job runs on {LOCAL_SIMULATOR}.")
+    stay = bool(fits) and worker.may_carry_on(batch.claim, Stage.EXECUTION) and _has_room(worker, largest)
+    by_budget: dict[Condition, list[str]] = defaultdict(list)
+    for job_id in fits:
+        by_budget[_budget(worker, batch.items[job_id])].append(job_id)
+    held: set[str] = set()
     with worker.store.begin() as tx:
-        held = moves.advance(
-            tx,
-            batch.claim,
-            fits,
-            Phase.RUNNING if stay else Phase.SCHEDULING,
-            stage=Stage.EXECUTION,
-            event=event,
-            keep=stay,
-            backend=LOCAL_SIMULATOR,
-            **({"started_at": moment()} if stay else {}),
-        )
-        if stay:
-            record(tx, held, Event(Phase.RUNNING, "Carried on to execution."), source=worker.owner)
-        settle_condition(tx, held, _SCHEDULED)
-        by_budget: dict[Condition, set[str]] = defaultdict(set)
-        for job_id in held:
-            by_budget[_budget(worker, batch.items[job_id])].add(job_id)
-        for condition, ids in by_budget.items():
-            settle_condition(tx, ids, condition)
+        for budget, ids in by_budget.items():
+            held |= moves.advance(
+                tx,
+                batch.claim,
+                ids,
+                Phase.RUNNING if stay else Phase.SCHEDULING,
+                stage=Stage.EXECUTION,
+                event=Event("Scheduled", f"The job runs on {LOCAL_SIMULATOR}."),
+                also=[Event(Phase.RUNNING, "Carried on to execution.")] if stay else [],
+                conditions=[budget, _SCHEDULED],
+                keep=stay,
+                begins=LOCAL_SIMULATOR if stay else None,
+                backend=LOCAL_SIMULATOR,
+            )
         for job_id in set(wanted) - set(fits):
             _postpone(tx, batch, batch.items[job_id], capacity)
         for job_id, error in refused.items():
             if error is not None:
                 fail(tx, batch.claim, batch.items[job_id], error, condition=ConditionType.SCHEDULED)
+    worker.tell_progress(list(held), Phase.RUNNING if stay else Phase.SCHEDULING)
     worker.notifier.tell(
         {
             **dict.fromkeys(set(wanted) - set(fits), Phase.PENDING),
@@ -81,6 +83,11 @@ def schedule(worker: Worker, batch: Batch) -> Batch | None:
         return rest.replace(rest.claim.at(Stage.EXECUTION))
     worker.hand_over(rest.claim, Stage.EXECUTION)
     return None
+
+
+def _has_room(worker: Worker, memory: int) -> bool:
+    """Whether this worker can hold `memory` bytes more beside what its processes run now."""
+    return memory <= _NEGLIGIBLE or memory <= worker.free_memory()
 
 
 def _refusal(item: Item) -> InvalidInput | None:
@@ -106,13 +113,13 @@ def _budget(worker: Worker, item: Item) -> Condition:
     return _UNCHECKED if item.spec.budget is not None and worker.settings.simulator_rate else _UNBUDGETED
 
 
-def _postpone(tx: object, batch: Batch, item: Item, capacity: int) -> None:
+def _postpone(tx: Connection, batch: Batch, item: Item, capacity: int) -> None:
     message = (
         f"The simulation takes about {readable(item.job.memory)}; the largest worker has {readable(capacity)}. "
         "Waiting for one that can hold it."
     )
     held = moves.postpone(
-        tx,  # type: ignore[arg-type]
+        tx,
         batch.claim,
         item.job.id,
         delay_seconds=_LOOK_AGAIN_SECONDS,
@@ -120,7 +127,7 @@ def _postpone(tx: object, batch: Batch, item: Item, capacity: int) -> None:
     )
     if held:
         settle_condition(
-            tx,  # type: ignore[arg-type]
+            tx,
             [item.job.id],
             Condition(ConditionType.SCHEDULED, ConditionStatus.FALSE, "ResourceConstraints", message),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 from qtasks.backends.sizing import Size, size
@@ -16,7 +17,7 @@ from qtasks.stages.batch import Batch, Item, input_of
 from qtasks.stages.endings import fail
 from qtasks.stages.worker import Worker
 from qtasks.store import moves
-from qtasks.store.records import Condition, Event, record, settle_condition
+from qtasks.store.records import Condition, Event, record
 
 _VALID = Condition(
     ConditionType.VALIDATED, ConditionStatus.TRUE, "CircuitValid", "The circuit is valid and its backend can run it."
@@ -36,19 +37,20 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
             passed[job_id] = (answer, _fit(item, answer.analysis))
         except InvalidInput as error:
             failed[job_id] = error
-    for job_id, (checked, _) in passed.items():
+    for job_id, (checked, fit) in passed.items():
         item = batch.items[job_id]
+        assert fit.memory is not None, "_fit refuses what cannot run"
+        item.job = replace(item.job, memory=fit.memory)
         item.fingerprint, item.analysis, item.qpy = checked.fingerprint, checked.analysis.as_data(), checked.qpy
         if len(checked.qpy) > worker.settings.inline_input_bytes:
             item.circuit_key = keys.pending_circuit(item.job.namespace, job_id)
             worker.objects.put(item.circuit_key, checked.qpy)
-    stay = worker.may_carry_on(batch.claim, Stage.SCHEDULING)
+    stay = bool(passed) and worker.may_carry_on(batch.claim, Stage.SCHEDULING)
     groups: dict[tuple[int, bool], list[str]] = defaultdict(list)
     for job_id, (_, fit) in passed.items():
-        assert fit.memory is not None, "_fit refuses what cannot run"
-        groups[fit.memory, fit.small and not batch.items[job_id].job.alone].append(job_id)
+        item = batch.items[job_id]
+        groups[item.job.memory, fit.small and not item.job.alone].append(job_id)
     held: set[str] = set()
-    event = Event("CircuitValid", "The circuit is valid; waiting for a backend.")
     with worker.store.begin() as tx:
         for (memory, small), ids in groups.items():
             held |= moves.advance(
@@ -57,21 +59,21 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
                 ids,
                 Phase.SCHEDULING,
                 stage=Stage.SCHEDULING,
-                event=event,
+                event=Event("CircuitValid", "The circuit is valid; waiting for a backend."),
+                also=[Event(Phase.SCHEDULING, "Carried on to scheduling.")] if stay else [],
+                conditions=[_VALID],
                 keep=stay,
                 memory=memory,
                 batchable=small,
             )
         moves.keep_circuits(tx, [_row(batch.items[job_id]) for job_id in passed if job_id in held])
-        settle_condition(tx, held, _VALID)
-        if stay:
-            record(tx, held, Event(Phase.SCHEDULING, "Carried on to scheduling."), source=worker.owner)
         for job_id, answer in answers.items():
             if answer.output:
                 record(tx, [job_id], Event("Output", answer.output), source="the circuit's source")
         for job_id, refusal in failed.items():
             fail(tx, batch.claim, batch.items[job_id], refusal, condition=ConditionType.VALIDATED)
-    worker.notifier.tell({**dict.fromkeys(held, Phase.SCHEDULING), **dict.fromkeys(failed, Phase.FAILED)})
+    worker.tell_progress(list(held), Phase.SCHEDULING)
+    worker.notifier.tell(dict.fromkeys(failed, Phase.FAILED))
     if not held:
         return None
     rest = batch.only(held)
@@ -149,5 +151,4 @@ def _row(item: Item) -> dict[str, Any]:
         "analysis": item.analysis,
         "qpy": item.qpy if item.circuit_key is None else None,
         "object_key": item.circuit_key,
-        "seed": None,
     }

@@ -11,18 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qtasks.backends.protocol import LOCAL_SIMULATOR
 from qtasks.backends.threads import Cores, available
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import ENTRY, Phase, Stage
 from qtasks.notify import Notifier
 from qtasks.objects import ObjectStore, open_store
 from qtasks.queue import Hint, Publisher
 from qtasks.resources import Quantity
-from qtasks.scheduling.fairness import Turn, turns
+from qtasks.scheduling.fairness import Turn, aged, turns
 from qtasks.settings import Settings
 from qtasks.stages.leases import LeaseHolder
-from qtasks.store import Store, claims
-from qtasks.store.claims import Claim
+from qtasks.store import Store, claims, moves
+from qtasks.store.claims import Claim, Head
 
 if TYPE_CHECKING:
     from qtasks.backends.aer import AerBackend
@@ -119,12 +120,13 @@ class Worker:
         """Claim the best work that waits: at `stage`, or at another stage of this worker where it is more urgent."""
         waiting = self._turns(stage)
         limit = self.settings.batch_size
-        for place, (at, turn) in enumerate(waiting):
+        for place, turn in enumerate(waiting):
+            head = turn.head
             with self.store.begin() as tx:
                 claim = claims.take(
                     tx,
-                    at,
-                    turn.head,
+                    head.stage,
+                    head,
                     limit=limit,
                     memory=self.identity.memory,
                     owner=self.owner,
@@ -132,59 +134,68 @@ class Worker:
                 )
                 if claim is None:
                     continue
-                claims.charge(tx, at, turn.head.namespace, start_tag=turn.start_tag, jobs_taken=len(claim.jobs))
-            self.notifier.tell(dict.fromkeys(claim.ids, _ENTERED[at]))
-            self._pass_on(claim, [turn for _, turn in waiting[place + 1 :]], full=len(claim.jobs) == limit)
+                if head.stage is Stage.EXECUTION:
+                    moves.begin_attempts(tx, claim.ids, backend=LOCAL_SIMULATOR, worker=self.owner)
+                claims.charge(tx, head.stage, head.namespace, start_tag=turn.start_tag, jobs_taken=len(claim.jobs))
+            self.tell_progress(claim.ids, ENTRY[head.stage])
+            if len(claim.jobs) == (limit if head.batchable else 1):
+                self._pass_on(head)
+            elif place + 1 < len(waiting):
+                self._pass_on(waiting[place + 1].head)
             return claim
         return None
 
-    def _turns(self, stage: Stage) -> list[tuple[Stage, Turn]]:
+    def _turns(self, hinted: Stage) -> list[Turn]:
+        """Who is next, over all stages of this worker; at one level the stage that the hint named comes first."""
         with self.store.read() as tx:
-            found = [(stage, turn) for turn in self._turns_at(tx, stage)]
-            if not found or found[0][1].level > 0:
-                for other in self.identity.stages:
-                    if other not in (stage, Stage.POLLING):
-                        found += [(other, turn) for turn in self._turns_at(tx, other)]
-                # Stable: at one level, the stage that the hint named comes first.
-                found.sort(key=lambda entry: entry[1].level)
-        return found
+            heads = claims.heads(tx, *self._claimed_stages, memory=self.identity.memory, worker=self.identity.name)
+            if not heads:
+                return []
+            shares = claims.shares_of(tx, *self._claimed_stages)
+        found = [
+            turn
+            for stage in sorted(self._claimed_stages, key=lambda stage: stage is not hinted)
+            for turn in turns(
+                (head for head in heads if head.stage is stage),
+                shares[stage],
+                ageing_seconds=self.settings.ageing_seconds,
+            )
+        ]
+        return sorted(found, key=lambda turn: turn.level)
 
-    def _turns_at(self, tx: object, stage: Stage) -> list[Turn]:
-        memory = self.identity.memory
-        heads = claims.heads(tx, stage, memory=memory)  # type: ignore[arg-type]
-        if not heads:
-            return []
-        return turns(heads, claims.shares_of(tx, stage), ageing_seconds=self.settings.ageing_seconds)  # type: ignore[arg-type]
+    @cached_property
+    def _claimed_stages(self) -> tuple[Stage, ...]:
+        return tuple(stage for stage in self.identity.stages if stage is not Stage.POLLING)
 
-    def _pass_on(self, claim: Claim, others: list[Turn], *, full: bool) -> None:
+    def _pass_on(self, head: Head) -> None:
         """Wake another process when work is left and no hint of it waits: one hint may stand for many jobs."""
-        if not full and not others:
-            return
-        head = others[0].head if others else None
-        hint = (
-            Hint(claim.stage, head.job_id, head.name, head.priority)
-            if head
-            else Hint(claim.stage, claim.jobs[0].id, claim.jobs[0].name, claim.jobs[0].priority)
-        )
         with suppress(Unavailable):
-            if self.publisher.waiting(hint.stage, hint.priority) == 0:
-                self.publisher.publish(hint)
+            if self.publisher.waiting(head.stage, head.priority) == 0:
+                self.publisher.publish(Hint(head.stage, head.job_id, head.name, head.priority))
 
     def may_carry_on(self, claim: Claim, stage: Stage) -> bool:
         """Whether this process should do `stage` for `claim` itself, at once: it consumes that stage, and nothing more
         urgent waits for it anywhere."""
         if stage not in self.identity.stages:
             return False
-        level = min(job.priority for job in claim.jobs)
+        ageing = self.settings.ageing_seconds
+        now = claim.clock.now()
+        level = min(aged(job.priority, (now - job.created_at).total_seconds(), ageing) for job in claim.jobs)
         if level == 0:
             return True
         with self.store.read() as tx:
-            return not any(
-                turn.level < level
-                for at in self.identity.stages
-                if at is not Stage.POLLING
-                for turn in self._turns_at(tx, at)
-            )
+            waiting = claims.heads(tx, *self._claimed_stages, memory=self.identity.memory)
+        return not any(aged(head.priority, head.age, ageing) < level for head in waiting)
+
+    def free_memory(self) -> int:
+        """Bytes that the simulations of this worker do not take now."""
+        with self.store.read() as tx:
+            return self.identity.memory - claims.memory_in_use(tx, self.identity.name)
+
+    def tell_progress(self, job_ids: Sequence[str], phase: Phase) -> None:
+        """Tell who waits for a job that it is a step further. Of a batch only the ends are told: they come soon."""
+        if len(job_ids) == 1:
+            self.notifier.tell({job_ids[0]: phase})
 
     def hand_over(self, claim: Claim, stage: Stage) -> None:
         """Tell whoever consumes `stage` that the jobs of `claim` wait there. Lost hints are the reconciler's."""
@@ -200,6 +211,3 @@ class Worker:
             yield
         finally:
             self.leases.drop(claim)
-
-
-_ENTERED = {Stage.VALIDATION: Phase.VALIDATING, Stage.SCHEDULING: Phase.SCHEDULING, Stage.EXECUTION: Phase.RUNNING}

@@ -6,16 +6,17 @@ write is guarded by it, so a late, duplicate or redelivered message changes noth
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, TextualSelect, and_, bindparam, func, select, text, update
 
-from qtasks.lifecycle import ENTRY, Stage, sources
+from qtasks.lifecycle import ENTRY, Phase, Stage, sources
 from qtasks.store.records import Event, record
 from qtasks.store.tables import fences, jobs, shares
 from qtasks.store.types import UtcDateTime, moment
@@ -23,10 +24,11 @@ from qtasks.store.types import UtcDateTime, moment
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The oldest waiting job of one namespace at one priority."""
+    """The oldest waiting job of one namespace at one stage and priority."""
 
     job_id: str
     name: str
+    stage: Stage
     namespace: str
     priority: int
     age: float
@@ -60,6 +62,17 @@ class ClaimedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Clock:
+    """The database's clock as it was when a claim was made, carried on by this process's own: no question, one time."""
+
+    database: datetime
+    monotonic: float
+
+    def now(self) -> datetime:
+        return self.database + timedelta(seconds=time.monotonic() - self.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A fenced right to act on `jobs`, all of one namespace and at one stage."""
 
@@ -67,6 +80,7 @@ class Claim:
     owner: str
     stage: Stage
     jobs: tuple[ClaimedJob, ...]
+    clock: Clock = field(default_factory=lambda: Clock(datetime.now(UTC), time.monotonic()), compare=False)
 
     @property
     def ids(self) -> list[str]:
@@ -93,57 +107,119 @@ _CLAIMED = (
     jobs.c.created_at,
 )
 
-# A loose index scan: one search of ix_jobs_waiting per namespace and priority, however long their backlogs are. Where a
-# search starts is fetched by queries of their own: a join with `h` would read the index from its beginning. And it is
-# `>= priority + 1` because SQLite reads past everything that is equal before it finds what is greater.
-_HEADS = """
-WITH RECURSIVE heads(id) AS (
+# A loose index scan for each stage: one search of ix_jobs_waiting per namespace and priority, however long their
+# backlogs. What a search starts after is fetched by queries of its own: a join with `h` would read the index from the
+# beginning, and so would `stage IN (…)`. It is `>= priority + 1` because SQLite reads past everything that is equal
+# before it finds what is greater. What the last join says again of the heads keeps it to the same index at worst.
+_HEADS_AT = """
+{stage}(id) AS (
     SELECT (SELECT j.id FROM jobs j WHERE {waiting} ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)
     UNION ALL
     SELECT (SELECT j.id FROM jobs j
             WHERE {waiting} AND (j.namespace, j.priority) >= (
-                (SELECT h.namespace FROM jobs h WHERE h.id = heads.id),
-                (SELECT h.priority + 1 FROM jobs h WHERE h.id = heads.id))
+                (SELECT h.namespace FROM jobs h WHERE h.id = {stage}.id),
+                (SELECT h.priority + 1 FROM jobs h WHERE h.id = {stage}.id))
             ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)
-    FROM heads WHERE heads.id IS NOT NULL
-)
-SELECT j.id, j.name, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now
-FROM heads JOIN jobs j ON j.id = heads.id
+    FROM {stage} WHERE {stage}.id IS NOT NULL
+)"""
+_HEADS = """
+WITH RECURSIVE {each}
+SELECT j.id, j.name, j.stage, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now
+FROM ({all}) heads JOIN jobs j ON j.id = heads.id AND j.stage IS NOT NULL AND j.owner IS NULL
 """
 _WAITING = """
-    j.stage = :stage AND j.owner IS NULL AND j.memory <= :memory AND (j.not_before IS NULL OR j.not_before <= {now})
+    j.stage = '{stage}' AND j.owner IS NULL AND ('{stage}' <> 'execution' OR j.memory <= :memory)
+    AND (j.not_before IS NULL OR j.not_before <= {now})
 """
 _NOW = {"postgresql": "statement_timestamp()", "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"}
-_HEADS_BY_DIALECT = {
-    name: text(_HEADS.format(waiting=_WAITING.format(now=now), now=now)).columns(
+
+
+@lru_cache(maxsize=32)
+def _heads_of(dialect: str, stages: tuple[Stage, ...]) -> TextualSelect:
+    now = _NOW[dialect]
+    each = [_HEADS_AT.format(stage=at.value, waiting=_WAITING.format(stage=at.value, now=now)) for at in stages]
+    together = " UNION ALL ".join(f"SELECT id FROM {at.value}" for at in stages)
+    return text(_HEADS.format(each=",".join(each), all=together, now=now)).columns(
         jobs.c.id,
         jobs.c.name,
+        jobs.c.stage,
         jobs.c.namespace,
         jobs.c.priority,
         jobs.c.created_at,
         jobs.c.batchable,
         now=UtcDateTime(),
     )
-    for name, now in _NOW.items()
-}
 
 
-def heads(tx: Connection, stage: Stage, *, memory: int) -> list[Head]:
-    """The oldest job of each namespace and priority that may start at `stage` in at most `memory` bytes."""
-    rows = tx.execute(_HEADS_BY_DIALECT[tx.dialect.name], {"stage": stage.value, "memory": memory})
+def heads(tx: Connection, *stages: Stage, memory: int, worker: str = "") -> list[Head]:
+    """The oldest job of each stage, namespace and priority that may start now; executed in at most `memory` bytes, less
+    what the processes of `worker` use already."""
+    rows = tx.execute(_heads_of(tx.dialect.name, stages), {"memory": memory, "processes": worker and f"{worker}/%"})
     return [
-        Head(r.id, r.name, r.namespace, r.priority, (r.now - r.created_at).total_seconds(), r.batchable) for r in rows
+        Head(
+            r.id,
+            r.name,
+            Stage(r.stage),
+            r.namespace,
+            r.priority,
+            (r.now - r.created_at).total_seconds(),
+            r.batchable,
+        )
+        for r in rows
     ]
 
 
-def shares_of(tx: Connection, stage: Stage) -> dict[str, Share]:
-    """What every namespace has had of `stage`."""
+def shares_of(tx: Connection, *stages: Stage) -> dict[Stage, dict[str, Share]]:
+    """What every namespace has had of each of `stages`."""
     rows = tx.execute(
-        select(shares.c.namespace, shares.c.start_tag, shares.c.finish_tag, shares.c.weight).where(
-            shares.c.stage == stage.value
-        )
+        _SHARES if len(stages) > 1 else _SHARES.where(shares.c.stage == stages[0].value),
     )
-    return {row.namespace: Share(*row) for row in rows}
+    found: dict[Stage, dict[str, Share]] = {stage: {} for stage in stages}
+    for row in rows:
+        if row.stage in found:
+            found[Stage(row.stage)][row.namespace] = Share(row.namespace, row.start_tag, row.finish_tag, row.weight)
+    return found
+
+
+_SHARES = select(shares)
+
+# MATERIALIZED: left to itself, the planner may run the subquery again, and lock more than it updates.
+_TAKE = """
+WITH picked AS MATERIALIZED (
+    SELECT id FROM jobs
+    WHERE stage = :stage AND owner IS NULL AND stage IS NOT NULL AND (stage <> 'execution' OR memory <= :memory)
+        AND (not_before IS NULL OR not_before <= {now}) AND {which}
+    ORDER BY created_at, id LIMIT :limit {locking}
+)
+UPDATE jobs SET owner = :owner, fence = :fence, lease_until = {lease}, phase = :phase, not_before = NULL,
+    started_at = CASE WHEN :starts THEN {now} ELSE started_at END
+WHERE id IN (SELECT id FROM picked) AND phase IN {sources} AND fence < :fence
+RETURNING id, namespace, name, priority, attempt, takeovers, shots, alone, memory, created_at, {now} AS now
+"""
+_TOGETHER = "namespace = :namespace AND priority = :priority AND batchable"
+_BY_ITSELF = "id = :job_id"
+
+
+@lru_cache(maxsize=32)
+def _take(dialect: str, target: Phase, together: bool) -> TextualSelect:
+    postgresql = dialect == "postgresql"
+    now = _NOW[dialect]
+    lease = (
+        "clock_timestamp() + make_interval(secs => :lease)"
+        if postgresql
+        else "(strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') || '000')"
+    )
+    statement = _TAKE.format(
+        now=now,
+        lease=lease,
+        which=_TOGETHER if together else _BY_ITSELF,
+        locking="FOR UPDATE SKIP LOCKED" if postgresql else "",
+        sources="(" + ", ".join(f"'{phase.value}'" for phase in sources(target)) + ")",
+    )
+    bound = text(statement)
+    if not together:
+        bound = bound.bindparams(bindparam("job_id", type_=jobs.c.id.type))
+    return bound.columns(*_CLAIMED, now=UtcDateTime())
 
 
 def take(
@@ -151,77 +227,68 @@ def take(
 ) -> Claim | None:
     """Claim `head`, or with it up to `limit` batchable jobs of its namespace and priority; None when others were
     faster."""
-    eligible = and_(
-        jobs.c.stage == stage.value,
-        jobs.c.owner.is_(None),
-        jobs.c.memory <= memory,
-        or_(jobs.c.not_before.is_(None), jobs.c.not_before <= moment()),
-    )
-    if head.batchable and limit > 1:
-        which = and_(
-            eligible,
-            jobs.c.namespace == head.namespace,
-            jobs.c.priority == head.priority,
-            jobs.c.batchable,
-        )
-    else:
-        which = and_(eligible, jobs.c.id == head.job_id)
-    picked = (
-        select(jobs.c.id)
-        .where(which)
-        .order_by(jobs.c.created_at, jobs.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("picked")
-        .prefix_with("MATERIALIZED", dialect="postgresql")
-    )
-    fence = _next_fence(tx)
+    together = head.batchable and limit > 1
     target = ENTRY[stage]
-    started = {"started_at": moment()} if stage is Stage.EXECUTION else {}
+    fence = _next_fence(tx)
+    which = {"namespace": head.namespace, "priority": head.priority} if together else {"job_id": head.job_id}
     rows = tx.execute(
-        update(jobs)
-        .where(jobs.c.id.in_(select(picked.c.id)), jobs.c.phase.in_(sources(target)), jobs.c.fence < fence)
-        .values(
-            owner=owner,
-            fence=fence,
-            lease_until=moment(lease_seconds),
-            phase=target.value,
-            not_before=None,
-            **started,
-        )
-        .returning(*_CLAIMED)
+        _take(tx.dialect.name, target, together),
+        {
+            "stage": stage.value,
+            "memory": memory,
+            "limit": limit,
+            "owner": owner,
+            "fence": fence,
+            "lease": float(lease_seconds),
+            "phase": target.value,
+            "starts": stage is Stage.EXECUTION,
+            **which,
+        },
     ).all()
     if not rows:
         return None
-    claim = Claim(fence, owner, stage, tuple(sorted((ClaimedJob(*row) for row in rows), key=lambda job: job.id)))
+    taken = tuple(sorted((ClaimedJob(*row[:-1]) for row in rows), key=lambda job: job.id))
+    claim = Claim(fence, owner, stage, taken, Clock(rows[0].now, time.monotonic()))
     record(tx, claim.ids, Event(target.value, f"Taken up for {stage.value}."), source=owner)
     return claim
 
 
+_NEXT_FENCE = text("SELECT nextval('fences_id_seq'), set_config('synchronous_commit', 'off', true)")
+
+
 def _next_fence(tx: Connection) -> int:
     if tx.dialect.name == "postgresql":
-        return int(tx.execute(text("SELECT nextval('fences_id_seq')")).scalar_one())
+        # A claim that a crash of the database undoes was never made: no need to wait for the disk.
+        return int(tx.execute(_NEXT_FENCE).scalar_one())
     number = int(tx.execute(fences.insert().returning(fences.c.id)).scalar_one())
     tx.execute(fences.delete())
     return number
 
 
+_CHARGE = """
+INSERT INTO shares (stage, namespace, start_tag, finish_tag, weight)
+VALUES (:stage, :namespace, :start, :finish, 1)
+ON CONFLICT (stage, namespace) DO UPDATE SET
+    start_tag = {greatest}(shares.start_tag, excluded.start_tag),
+    finish_tag = {greatest}(shares.finish_tag, excluded.start_tag) + :taken / shares.weight
+"""
+_CHARGES = {
+    "postgresql": text(_CHARGE.format(greatest="greatest")),
+    "sqlite": text(_CHARGE.format(greatest="max")),
+}
+
+
 def charge(tx: Connection, stage: Stage, namespace: str, *, start_tag: float, jobs_taken: int) -> None:
     """Count what `namespace` was given. The last write before a claim commits: its row is the one others wait for."""
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement: Any = insert(shares).values(
-        stage=stage.value, namespace=namespace, start_tag=start_tag, finish_tag=start_tag + jobs_taken, weight=1.0
-    )
-    greatest = func.greatest if tx.dialect.name == "postgresql" else func.max
     tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["stage", "namespace"],
-            set_={
-                "start_tag": greatest(shares.c.start_tag, statement.excluded.start_tag),
-                "finish_tag": greatest(shares.c.finish_tag, statement.excluded.start_tag)
-                + float(jobs_taken) / shares.c.weight,
-            },
-        )
+        _CHARGES[tx.dialect.name],
+        {
+            "stage": stage.value,
+            "namespace": namespace,
+            "start": start_tag,
+            "finish": start_tag + jobs_taken,
+            "taken": float(jobs_taken),
+        },
     )
 
 

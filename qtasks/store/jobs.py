@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select, text
+from sqlalchemy.dialects import sqlite
 
 from qtasks.errors import NotFound
 from qtasks.lifecycle import FINAL, Phase, Stage
-from qtasks.store.moves import end_unclaimed
+from qtasks.store.moves import base64_text, end_unclaimed
 from qtasks.store.records import Event, record
 from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, results
 from qtasks.store.types import moment
@@ -65,25 +66,97 @@ def submit(tx: Connection, new: Sequence[NewJob], *, source: str | None) -> dict
 
     Returns, by the new job's id, what was there already under its idempotency key or name; those were not inserted.
     """
-    dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement: Any = dialect_insert(jobs).values(
+    insert_all = _insert_at_once if tx.dialect.name == "postgresql" else _insert_in_steps
+    inserted = insert_all(tx, new, Event("Submitted", "Waiting for validation."), source)
+    labelled = [
+        {"job_id": job.id, "namespace": job.namespace, "key": key, "value": value}
+        for job in new
+        if job.id in inserted
+        for key, value in job.labels.items()
+    ]
+    if labelled:
+        tx.execute(insert(labels), labelled)
+    return {job.id: _existing(tx, job) for job in new if job.id not in inserted}
+
+
+def _insert_in_steps(tx: Connection, new: Sequence[NewJob], event: Event, source: str | None) -> set[str]:
+    statement: Any = sqlite.insert(jobs).values(
         created_at=moment(), deadline=moment(bindparam("total_seconds", type_=Float(53)))
     )
-    # In one order for everybody: two submissions of the same jobs at once wait for each other instead of deadlocking.
-    rows = [_job_row(job) for job in sorted(new, key=lambda job: (job.namespace, job.idempotency_key or "", job.name))]
+    rows = [_job_row(job) for job in new]
     inserted = {row.id for row in tx.execute(statement.on_conflict_do_nothing().returning(jobs.c.id), rows)}
     fresh = [job for job in new if job.id in inserted]
     if fresh:
         tx.execute(insert(inputs), [_input_row(job) for job in fresh])
-        labelled = [
-            {"job_id": job.id, "namespace": job.namespace, "key": key, "value": value}
-            for job in fresh
-            for key, value in job.labels.items()
-        ]
-        if labelled:
-            tx.execute(insert(labels), labelled)
-        record(tx, inserted, Event("Submitted", "Waiting for validation."), source=source)
-    return {job.id: _existing(tx, job) for job in new if job.id not in inserted}
+        record(tx, inserted, event, source=source)
+    return inserted
+
+
+# Many rows as one JSON text (see moves), and a document that many jobs share only once.
+_INSERT = text("""
+WITH new AS (
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS n(id uuid, namespace text, name text, idempotency_key text, priority smallint, shots integer,
+            batchable boolean, total_seconds double precision, document integer, spec_hash text, format text, data text,
+            object_key text, sha256 text, git_commit text)
+), inserted AS (
+    INSERT INTO jobs (id, namespace, name, idempotency_key, priority, phase, stage, batchable, shots, created_at,
+        deadline)
+    SELECT id, namespace, name, idempotency_key, priority, :phase, :stage, batchable, shots, statement_timestamp(),
+        statement_timestamp() + make_interval(secs => total_seconds)
+    FROM new ORDER BY namespace, coalesce(idempotency_key, ''), name
+    ON CONFLICT DO NOTHING RETURNING id
+), kept AS (
+    INSERT INTO inputs (job_id, resource, spec_hash, format, data, object_key, sha256, git_commit)
+    SELECT id, documents.document, spec_hash, format, decode(data, 'base64'), object_key, sha256, git_commit
+    FROM new JOIN inserted USING (id)
+    JOIN jsonb_array_elements(CAST(:documents AS jsonb)) WITH ORDINALITY AS documents(document, place)
+        ON documents.place = new.document
+), noted AS (
+    INSERT INTO events (job_id, at, reason, message, attempt, source)
+    SELECT id, clock_timestamp(), :reason, :message, 1, :source FROM inserted
+)
+SELECT id FROM inserted
+""").columns(jobs.c.id)
+
+
+def _insert_at_once(tx: Connection, new: Sequence[NewJob], event: Event, source: str | None) -> set[str]:
+    places: dict[int, int] = {}
+    documents = []
+    for job in new:
+        if id(job.resource) not in places:
+            documents.append(job.resource)
+            places[id(job.resource)] = len(documents)
+    rows = [
+        {
+            "id": job.id,
+            "namespace": job.namespace,
+            "name": job.name,
+            "idempotency_key": job.idempotency_key,
+            "priority": job.priority,
+            "shots": job.shots,
+            "batchable": job.batchable,
+            "total_seconds": job.total_seconds,
+            "document": places[id(job.resource)],
+            "spec_hash": job.spec_hash,
+            "format": job.format,
+            "data": base64_text(job.data),
+            "object_key": job.object_key,
+            "sha256": job.sha256,
+            "git_commit": job.git_commit,
+        }
+        for job in new
+    ]
+    parameters = {
+        "rows": json.dumps(rows),
+        "documents": json.dumps(documents),
+        "phase": Phase.PENDING.value,
+        "stage": Stage.VALIDATION.value,
+        "reason": event.reason,
+        "message": event.message,
+        "source": source,
+    }
+    return {row.id for row in tx.execute(_INSERT, parameters)}
 
 
 def _job_row(job: NewJob) -> dict[str, Any]:
@@ -133,7 +206,6 @@ _FULL = (
         inputs.c.git_commit,
         circuits.c.fingerprint,
         circuits.c.analysis,
-        circuits.c.seed,
         results.c.object_key.label("result_key"),
         results.c.offset.label("result_offset"),
         results.c.length.label("result_length"),
@@ -217,27 +289,32 @@ def _matches(term: Requirement) -> Any:
     return ~found if term.negated else found
 
 
-def payload(tx: Connection, ids: Sequence[str]) -> Iterator[AnyRow]:
-    """What the stages work from: the resource, the input, and the checked circuit once there is one."""
-    yield from tx.execute(
-        select(
-            jobs.c.id,
-            inputs.c.resource,
-            inputs.c.format,
-            inputs.c.data,
-            inputs.c.object_key.label("input_key"),
-            inputs.c.git_commit,
-            circuits.c.fingerprint,
-            circuits.c.analysis,
-            circuits.c.qpy,
-            circuits.c.object_key.label("circuit_key"),
-            circuits.c.seed,
-        )
-        .select_from(jobs)
-        .join(inputs)
-        .outerjoin(circuits)
-        .where(jobs.c.id.in_(list(ids)))
+_PAYLOAD = (
+    select(
+        jobs.c.id,
+        inputs.c.resource,
+        inputs.c.format,
+        inputs.c.data,
+        inputs.c.object_key.label("input_key"),
+        inputs.c.git_commit,
+        circuits.c.fingerprint,
+        circuits.c.analysis,
+        circuits.c.qpy,
+        circuits.c.object_key.label("circuit_key"),
     )
+    .select_from(jobs)
+    .join(inputs)
+    .outerjoin(circuits)
+)
+_PAYLOADS_AT_ONCE = _PAYLOAD.where(text("jobs.id = ANY(CAST(string_to_array(:ids, ',') AS uuid[]))"))
+
+
+def payload(tx: Connection, ids: Sequence[str]) -> Iterator[Any]:
+    """What the stages work from: the resource, the input, and the checked circuit once there is one."""
+    if tx.dialect.name == "postgresql":
+        yield from tx.execute(_PAYLOADS_AT_ONCE, {"ids": ",".join(ids)})
+    else:
+        yield from tx.execute(_PAYLOAD.where(jobs.c.id.in_(list(ids))))
 
 
 def attempts_of(tx: Connection, job_id: str) -> list[AnyRow]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, insert, text, update
 
-from qtasks.lifecycle import FINAL, Phase, Stage, sources
-from qtasks.store.claims import Claim, guard
-from qtasks.store.records import Event, record
-from qtasks.store.tables import attempts, circuits, jobs, results
+from qtasks.lifecycle import FINAL, Phase, Stage
+from qtasks.store.claims import Claim
+from qtasks.store.records import Condition, Event, record
+from qtasks.store.tables import circuits, jobs, results
 from qtasks.store.types import moment
+from qtasks.store.writes import Change, FromNow, Plus, begin_attempts, end_attempts, write
+
+__all__ = [
+    "advance",
+    "begin_attempts",
+    "end_attempts",
+    "end_unclaimed",
+    "finish",
+    "keep_circuits",
+    "keep_results",
+    "postpone",
+    "retry",
+]
 
 _FREE: Mapping[str, Any] = {"owner": None, "lease_until": None}
 
@@ -25,18 +39,25 @@ def advance(
     *,
     stage: Stage,
     event: Event,
+    also: Sequence[Event] = (),
+    conditions: Sequence[Condition] = (),
     keep: bool = True,
+    begins: str | None = None,
     **values: Any,
 ) -> set[str]:
     """Move jobs on to `stage` in `phase`, keeping the claim or leaving them to whoever consumes that stage.
 
-    Returns the ids that were still the claim's own; the others were cancelled or taken over, and are let be.
+    With `begins`, their attempts start now on that backend. Returns the ids that were still the claim's own; the others
+    were cancelled or taken over, and are let be.
     """
     if phase in FINAL:
         raise ValueError(f"{phase} is final: use finish()")
+    values["stage"] = stage.value
     if not keep:
         values |= _FREE
-    return _move(tx, claim, ids, phase, event, stage=stage.value, **values)
+    if begins is not None:
+        values["started_at"] = FromNow()
+    return _move(tx, claim, ids, Change(phase, values, (event, *also), conditions, opens=begins))
 
 
 def finish(
@@ -46,48 +67,48 @@ def finish(
     phase: Phase,
     *,
     event: Event,
+    conditions: Sequence[Condition] = (),
     **values: Any,
 ) -> set[str]:
     """End jobs in the final `phase`, with the event's reason and message as theirs. Returns the ids that were held."""
-    held = _move(tx, claim, ids, phase, event, **{**_FREE, **_ended(event), **values})
-    end_attempts(tx, held, phase, event)
-    return held
+    return _move(tx, claim, ids, Change(phase, {**_ended(event), **values}, (event,), conditions, closes=event))
 
 
 def postpone(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, event: Event) -> bool:
     """Send a job back to Pending, to be scheduled again in `delay_seconds`; whether it was still held."""
-    moved = _move(
-        tx,
-        claim,
-        [job_id],
-        Phase.PENDING,
-        event,
-        **_FREE,
-        stage=Stage.SCHEDULING.value,
-        not_before=moment(delay_seconds),
-        reason=event.reason,
-        message=event.message,
-    )
-    return bool(moved)
+    return bool(_move(tx, claim, [job_id], Change(Phase.PENDING, _later(event, delay_seconds), (event,))))
 
 
 def retry(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, event: Event) -> bool:
     """End the attempt and plan another, `delay_seconds` from now; whether the job was still held."""
-    moved = _move(
-        tx,
-        claim,
-        [job_id],
-        Phase.RETRYING,
-        event,
+    values = {**_later(event, delay_seconds), "attempt": Plus(1)}
+    return bool(_move(tx, claim, [job_id], Change(Phase.RETRYING, values, (event,), closes=event)))
+
+
+def _move(tx: Connection, claim: Claim, ids: Collection[str], change: Change) -> set[str]:
+    return write(tx, change, ids=ids, fence=claim.fence, owner=claim.owner)
+
+
+def _later(event: Event, delay_seconds: float) -> dict[str, Any]:
+    return {
         **_FREE,
-        stage=Stage.SCHEDULING.value,
-        attempt=jobs.c.attempt + 1,
-        not_before=moment(delay_seconds),
-        reason=event.reason,
-        message=event.message,
-    )
-    end_attempts(tx, moved, Phase.FAILED, event)
-    return bool(moved)
+        "stage": Stage.SCHEDULING.value,
+        "not_before": FromNow(delay_seconds),
+        "reason": event.reason,
+        "message": event.message,
+    }
+
+
+def _ended(event: Event) -> dict[str, Any]:
+    return {
+        **_FREE,
+        "stage": None,
+        "reason": event.reason,
+        "message": event.message,
+        "finished_at": FromNow(),
+        "not_before": None,
+        "aftercare": True,
+    }
 
 
 def end_unclaimed(tx: Connection, where: Any, phase: Phase, *, event: Event, source: str | None) -> list[str]:
@@ -95,7 +116,7 @@ def end_unclaimed(tx: Connection, where: Any, phase: Phase, *, event: Event, sou
     rows = tx.execute(
         update(jobs)
         .where(where, jobs.c.phase.in_([p.value for p in Phase if p not in FINAL]))
-        .values(phase=phase.value, **_FREE, **_ended(event))
+        .values(phase=phase.value, **{**_ended(event), "finished_at": moment()})
         .returning(jobs.c.id)
     ).all()
     ids = [row.id for row in rows]
@@ -104,64 +125,38 @@ def end_unclaimed(tx: Connection, where: Any, phase: Phase, *, event: Event, sou
     return ids
 
 
-def _ended(event: Event) -> dict[str, Any]:
-    return {
-        "stage": None,
-        "reason": event.reason,
-        "message": event.message,
-        "finished_at": moment(),
-        "not_before": None,
-        "aftercare": True,
-    }
-
-
-def _move(tx: Connection, claim: Claim, ids: Collection[str], phase: Phase, event: Event, **values: Any) -> set[str]:
-    if not ids:
-        return set()
-    rows = tx.execute(
-        update(jobs)
-        .where(guard(claim, ids), jobs.c.phase.in_(sources(phase)))
-        .values(phase=phase.value, **values)
-        .returning(jobs.c.id)
-    )
-    held = {row.id for row in rows}
-    record(tx, held, event, source=claim.owner)
-    return held
-
-
-def begin_attempts(tx: Connection, ids: Collection[str], *, backend: str, worker: str) -> None:
-    """Write down that the current attempt of each job that `worker` holds starts now; a takeover finds it written
-    already."""
-    if not ids:
-        return
-    rows = select(jobs.c.id, jobs.c.attempt, literal(backend), literal(worker), moment()).where(
-        jobs.c.id.in_(list(ids)), jobs.c.owner == worker
-    )
-    dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement: Any = dialect_insert(attempts).from_select(
-        ["job_id", "attempt", "backend", "worker", "started_at"], rows, include_defaults=False
-    )
-    tx.execute(statement.on_conflict_do_nothing())
-
-
-def end_attempts(tx: Connection, ids: Collection[str], outcome: Phase, event: Event) -> None:
-    """Close the open attempt of each job with its outcome."""
-    if not ids:
-        return
-    tx.execute(
-        update(attempts)
-        .where(attempts.c.job_id.in_(list(ids)), attempts.c.finished_at.is_(None))
-        .values(finished_at=moment(), outcome=outcome.value, reason=event.reason, message=event.message)
-    )
+# On PostgreSQL many rows travel as one JSON text: the driver would look at every element of an array, and a statement
+# of a thousand binds is parsed a thousand binds long.
+_CIRCUITS = text("""
+INSERT INTO circuits (job_id, fingerprint, analysis, qpy, object_key)
+SELECT job_id, fingerprint, analysis, decode(qpy, 'base64'), object_key
+FROM json_to_recordset(CAST(:rows AS json))
+    AS r(job_id uuid, fingerprint text, analysis jsonb, qpy text, object_key text)
+""")
+_RESULTS = text("""
+INSERT INTO results (job_id, attempt, object_key, "offset", length, sha256, counts, metrics)
+SELECT * FROM json_to_recordset(CAST(:rows AS json))
+    AS r(job_id uuid, attempt integer, object_key text, "offset" bigint, length bigint, sha256 text, counts jsonb,
+        metrics jsonb)
+""")
 
 
 def keep_circuits(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the checked circuits (rows of `circuits`), in the transaction that moves their jobs on."""
-    if rows:
+    if rows and tx.dialect.name == "postgresql":
+        encoded = [{**row, "qpy": base64_text(row["qpy"])} for row in rows]
+        tx.execute(_CIRCUITS, {"rows": json.dumps(encoded)})
+    elif rows:
         tx.execute(insert(circuits), list(rows))
 
 
 def keep_results(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write where results lie (rows of `results`), in the transaction that completes their jobs."""
-    if rows:
+    if rows and tx.dialect.name == "postgresql":
+        tx.execute(_RESULTS, {"rows": json.dumps(list(rows))})
+    elif rows:
         tx.execute(insert(results), list(rows))
+
+
+def base64_text(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()

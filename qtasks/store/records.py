@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, literal, select
+from sqlalchemy import Connection, case, func, insert, literal, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from qtasks.lifecycle import ConditionStatus, ConditionType
@@ -57,9 +57,20 @@ class KnownCondition:
     changed_at: datetime
 
 
+_RECORD = text("""
+INSERT INTO events (job_id, at, warning, reason, message, attempt, source)
+SELECT id, clock_timestamp(), :warning, :reason, :message, attempt, :source
+FROM jobs WHERE id = ANY(CAST(string_to_array(:ids, ',') AS uuid[]))
+""")
+
+
 def record(tx: Connection, ids: Collection[str], event: Event, *, source: str | None = None) -> None:
     """Write the same event for every job of `ids`, in one statement."""
     if not ids:
+        return
+    if tx.dialect.name == "postgresql":
+        parameters = {"ids": ",".join(ids), "warning": event.warning, "reason": event.reason}
+        tx.execute(_RECORD, {**parameters, "message": event.message, "source": source})
         return
     rows = select(
         jobs.c.id,

@@ -10,14 +10,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from qtasks.errors import QTasksError
+from qtasks.errors import Unavailable
 from qtasks.store.engine import Store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x71_7461_736B  # "qtask": the advisory lock that lets one migration run at a time
 
 
-class WrongSchema(QTasksError):
+class WrongSchema(Unavailable):
     """The database's schema is not the one this version works on."""
 
     reason = "WrongSchema"

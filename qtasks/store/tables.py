@@ -152,7 +152,6 @@ circuits = Table(
     Column("analysis", Json, nullable=False),
     Column("qpy", LargeBinary, comment="the checked circuit in canonical QPY, when it is small"),
     Column("object_key", String(512)),
-    Column("seed", BigInteger, comment="the simulator seed chosen where the user gave none"),
 )
 
 attempts = Table(

@@ -42,7 +42,7 @@ def new_job(**changes: Any) -> NewJob:
 
 
 def circuit_row(job_id: str, **changes: Any) -> dict[str, Any]:
-    row = {"job_id": job_id, "fingerprint": "c" * 64, "analysis": {"qubits": 2}, "qpy": b"QISKIT", "seed": 7}
+    row = {"job_id": job_id, "fingerprint": "c" * 64, "analysis": {"qubits": 2}, "qpy": b"QISKIT"}
     return {**row, "object_key": None, **changes}
 
 

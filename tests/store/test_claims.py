@@ -100,16 +100,39 @@ def test_a_batch_leaves_out_what_is_not_batchable(acting: Acting) -> None:
 
 
 def test_a_job_that_takes_more_memory_than_there_is_waits_for_another_worker(acting: Acting) -> None:
-    large, small = acting.submitted(), acting.submitted()
+    large, small = (acting.waiting_at(Stage.EXECUTION) for _ in range(2))
     _set(acting, large, memory=4 * GIB)
-    (head,) = acting.heads(memory=GIB)
+    (head,) = acting.heads(Stage.EXECUTION, memory=GIB)
     assert head.job_id == small
-    claim = acting.take(head, limit=100, memory=GIB)
+    claim = acting.take(head, Stage.EXECUTION, limit=100, memory=GIB)
     assert claim is not None
     assert claim.ids == [small]
-    (head,) = acting.heads(memory=4 * GIB)
-    assert acting.take(head, memory=GIB) is None
-    assert acting.take(head, memory=4 * GIB) is not None
+    (head,) = acting.heads(Stage.EXECUTION, memory=4 * GIB)
+    assert acting.take(head, Stage.EXECUTION, memory=GIB) is None
+    assert acting.take(head, Stage.EXECUTION, memory=4 * GIB) is not None
+
+
+@pytest.mark.parametrize("stage", [Stage.VALIDATION, Stage.SCHEDULING])
+def test_only_executing_a_job_takes_its_memory(acting: Acting, stage: Stage) -> None:
+    job_id = acting.waiting_at(stage)
+    _set(acting, job_id, memory=4 * GIB)
+    (head,) = acting.heads(stage, memory=GIB)
+    assert acting.take(head, stage, memory=GIB) is not None
+
+
+def test_the_heads_of_several_stages_are_found_at_once(acting: Acting) -> None:
+    executing, scheduling = (acting.waiting_at(stage) for stage in (Stage.EXECUTION, Stage.SCHEDULING))
+    validating = [acting.submitted(priority=priority) for priority in (0, 6, 6)]
+    with acting.store.read() as tx:
+        found = claims.heads(tx, Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION, memory=ROOMY)
+        both = claims.heads(tx, Stage.EXECUTION, Stage.SCHEDULING, memory=ROOMY)
+    assert {(head.stage, head.priority, head.job_id) for head in found} == {
+        (Stage.EXECUTION, 6, executing),
+        (Stage.SCHEDULING, 6, scheduling),
+        (Stage.VALIDATION, 0, validating[0]),
+        (Stage.VALIDATION, 6, validating[1]),
+    }
+    assert {head.job_id for head in both} == {executing, scheduling}
 
 
 def test_a_job_waits_until_its_time_has_come(acting: Acting) -> None:

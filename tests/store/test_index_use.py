@@ -66,15 +66,17 @@ def full(migrated_server: Postgres) -> Iterator[Acting]:
     store.close()
 
 
-HEAD = Head(new_id(), "job-20001", "ns-1", 3, 1.0, batchable=True)
-ALONE = Head(new_id(), "job-20001", "ns-1", 3, 1.0, batchable=False)
+HEAD = Head(new_id(), "job-20001", Stage.VALIDATION, "ns-1", 3, 1.0, batchable=True)
+ALONE = Head(new_id(), "job-20001", Stage.VALIDATION, "ns-1", 3, 1.0, batchable=False)
 OPTIONS: dict[str, Any] = {"limit": 100, "memory": ROOMY, "owner": "worker/1", "lease_seconds": 30.0}
+WORK = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
 HUNDRED = [new_id() for _ in range(100)]
 CLAIM = claims.Claim(7, "worker/1", Stage.EXECUTION, ())
 EVENT = records.Event("Done", "…")
 
 ASKED: dict[str, Callable[[Connection], object]] = {
     "heads": lambda tx: claims.heads(tx, Stage.VALIDATION, memory=ROOMY),
+    "heads of all stages": lambda tx: claims.heads(tx, *WORK, memory=ROOMY),
     "take a batch": lambda tx: claims.take(tx, Stage.VALIDATION, HEAD, **OPTIONS),
     "take one": lambda tx: claims.take(tx, Stage.VALIDATION, ALONE, **OPTIONS),
     "renew": lambda tx: claims.renew(tx, "worker/1", [(job_id, 7) for job_id in HUNDRED], lease_seconds=30.0),
@@ -143,13 +145,16 @@ def test_times_are_searched_for_rather_than_compared_one_by_one(full: Acting, as
     assert any(f"{column} < " in condition for condition in conditions)
 
 
-def test_each_step_of_the_heads_is_one_search_that_reads_one_row(full: Acting) -> None:
+@pytest.mark.parametrize(("asked", "stages"), [("heads", 1), ("heads of all stages", 3)])
+def test_each_step_of_the_heads_is_one_search_that_reads_one_row(full: Acting, asked: str, stages: int) -> None:
     found = len(full.heads())
     assert found < 100, "some wait behind the heads"
-    ((_, plan),) = _plans(full, ASKED["heads"])
+    ((_, plan),) = _plans(full, ASKED[asked])
     assert not [node for node in _nodes(plan) if node["Node Type"] == "Sort"]
-    searches = [node for node in _nodes(plan) if node.get("Index Name") == "ix_jobs_waiting"]
-    assert sum(node["Actual Loops"] for node in searches) == found + 1
+    steps = [node for node in _nodes(plan) if node.get("Alias", "").startswith("j_")]
+    searches = [node for node in steps if node["Index Name"] == "ix_jobs_waiting"]
+    assert searches == steps
+    assert sum(node["Actual Loops"] for node in searches) == found + stages
     assert all(node["Actual Rows"] <= 1 and node["Rows Removed by Filter"] == 0 for node in searches)
     assert any("ROW(" in node["Index Cond"] for node in searches)
 
@@ -161,7 +166,8 @@ def test_sqlite_reads_no_table_from_end_to_end_either(migrated_file: Path) -> No
             with store.read() as tx:
                 plan = [row[3] for row in tx.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)]
             scans = {step for step in plan if step.startswith("SCAN ") and "USING" not in step}
-            assert scans <= {"SCAN heads", "SCAN picked", "SCAN CONSTANT ROW"}, asked
+            few = {"SCAN CONSTANT ROW", "SCAN picked", "SCAN heads", *(f"SCAN {stage}" for stage in Stage)}
+            assert scans <= few, asked
     store.close()
 
 

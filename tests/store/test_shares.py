@@ -20,7 +20,7 @@ def _charge(acting: Acting, namespace: str, start: float, taken: int, stage: Sta
 
 def _shares(acting: Acting, stage: Stage = Stage.EXECUTION) -> dict[str, Share]:
     with acting.store.read() as tx:
-        return claims.shares_of(tx, stage)
+        return claims.shares_of(tx, stage)[stage]
 
 
 def test_a_share_grows_by_what_was_taken(acting: Acting) -> None:

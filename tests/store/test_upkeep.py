@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -158,6 +159,29 @@ def test_what_must_not_be_lost_is_written_again_until_it_succeeds(acting: Acting
 
 def _away(_tx: object) -> None:
     raise Unavailable("The database is still away.")
+
+
+def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    errors: list[Unavailable] = []
+
+    def open_at(path: Path, together: threading.Barrier) -> None:
+        store = Store(f"sqlite:///{path}")
+        together.wait()
+        try:
+            with store.begin() as tx:
+                upkeep.now(tx)
+        except Unavailable as error:
+            errors.append(error)
+        store.close()
+
+    for number in range(20):
+        given = (tmp_path / f"{number}.db", threading.Barrier(8))
+        threads = [threading.Thread(target=open_at, args=given) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert errors == []
 
 
 def test_readers_do_not_wait_for_a_writer(acting: Acting) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qtasks.lifecycle import Stage
 from qtasks.scheduling.fairness import Turn, aged, turns
 from qtasks.store.claims import Head, Share
 
@@ -17,7 +18,8 @@ LEVELS = (0, 3, 6, 9)
 
 
 def _head(namespace: str, priority: int = 6, age: float = 0.0, job_id: str = "") -> Head:
-    return Head(job_id or f"{namespace}-{priority}", "job", namespace, priority, age, batchable=True)
+    job_id = job_id or f"{namespace}-{priority}"
+    return Head(job_id, "job", Stage.EXECUTION, namespace, priority, age, batchable=True)
 
 
 def _order(*heads: Head, shares: dict[str, Share] | None = None) -> list[str]:

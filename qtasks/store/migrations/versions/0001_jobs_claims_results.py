@@ -119,7 +119,6 @@ def beside_a_job() -> None:
         sa.Column("analysis", Json, nullable=False),
         sa.Column("qpy", sa.LargeBinary(), comment="the checked circuit in canonical QPY, when it is small"),
         sa.Column("object_key", sa.String(512)),
-        sa.Column("seed", sa.BigInteger(), comment="the simulator seed chosen where the user gave none"),
         sa.PrimaryKeyConstraint("job_id", name="pk_circuits"),
         of_a_job("circuits"),
     )
