@@ -46,6 +46,12 @@ def _job_id(*, primary_key: bool = False) -> Column[str]:
     )
 
 
+def _job_noted() -> Column[str]:
+    """The job of a note. No foreign key: a job has a dozen notes, written by the statement that changes its row, and
+    checking each of them again was a tenth of all that a small job costs. Whoever deletes a job deletes its notes."""
+    return Column("job_id", Uuid(as_uuid=False), nullable=False)
+
+
 jobs = Table(
     "jobs",
     metadata,
@@ -172,7 +178,7 @@ attempts = Table(
 conditions = Table(
     "conditions",
     metadata,
-    _job_id(),
+    _job_noted(),
     Column("type", String(20), nullable=False),
     Column("status", String(7), nullable=False),
     Column("reason", String(64), nullable=False),
@@ -185,7 +191,7 @@ events = Table(
     "events",
     metadata,
     Column("id", _serial, primary_key=True, autoincrement=True),
-    _job_id(),
+    _job_noted(),
     Column("at", UtcDateTime, nullable=False),
     Column("warning", Boolean, nullable=False, server_default=text("false")),
     Column("reason", String(64), nullable=False),

@@ -145,7 +145,6 @@ def beside_a_job() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=False, comment="lastTransitionTime"),
         sa.PrimaryKeyConstraint("job_id", "type", name="pk_conditions"),
-        of_a_job("conditions"),
     )
     op.create_table(
         "events",
@@ -158,7 +157,6 @@ def beside_a_job() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("source", sa.String(200), comment="the worker, or who asked"),
         sa.PrimaryKeyConstraint("id", name="pk_events"),
-        of_a_job("events"),
     )
     op.create_index("ix_events_job", "events", ["job_id", "id"])
     op.create_table(
