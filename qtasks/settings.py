@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         3, ge=0, description="How often a job whose process died is taken up again before it fails as `WorkerLost`."
     )
     batch_size: int = Field(
-        100, ge=1, le=1000, description="Small jobs of one namespace taken together. Larger: urgent work waits longer."
+        200, ge=1, le=1000, description="Small jobs of one namespace taken together. Larger: urgent work waits longer."
     )
     ageing_seconds: float = Field(
         600.0, gt=0, description="Seconds of waiting that lift a job one priority level, so that `low` never starves."

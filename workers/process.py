@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import shutil
@@ -95,6 +96,9 @@ def _pool_process_starts(**_: Any) -> None:
     """In a pool process, after the fork. Quick: Celery kills one that takes more than four seconds."""
     worker = this_process()
     worker.leases.greet()
+    # What was imported before the fork stays: a collection need not look at it, nor copy its pages.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     if Stage.EXECUTION in worker.identity.stages:
         worker.aer.warm()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from qtasks.backends.protocol import LOCAL_SIMULATOR, BackendError, Program, Ran
 from qtasks.backends.threads import Cores
+from qtasks.circuits.analysis import analyse
 from qtasks.circuits.formats import load_canonical
 from qtasks.results import classical_memory
 
@@ -127,6 +128,7 @@ def _read(experiment: Any, program: Program, circuit: Any, compile_seconds: floa
     if not counts:
         return BackendError("Aer returned no counts.", reason="NothingMeasured", hint="Add qc.measure_all().")
     registers, num_clbits, clbits = classical_memory(circuit)
+    facts = analyse(circuit)
     return Ran(
         counts=counts,
         registers=registers,
@@ -134,9 +136,9 @@ def _read(experiment: Any, program: Program, circuit: Any, compile_seconds: floa
         clbits=clbits,
         seed_simulator=experiment.seed_simulator,
         method=experiment.metadata.get("method", program.method),
-        depth=circuit.depth(),
-        gates=dict(circuit.count_ops()),
-        two_qubit_gates=circuit.num_nonlocal_gates(),
+        depth=facts.depth,
+        gates=facts.gates,
+        two_qubit_gates=facts.two_qubit_gates,
         transpile_seconds=compile_seconds,
         run_seconds=experiment.time_taken,
         threads=threads,

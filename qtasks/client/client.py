@@ -12,7 +12,7 @@ from typing import Any
 from qtasks.client.document import document, event
 from qtasks.client.job import Job
 from qtasks.client.selector import parse_selector
-from qtasks.client.submission import Submission, from_circuit, from_resource, is_resource, jobs_of, new_job
+from qtasks.client.submission import Submission, Template, from_circuit, from_resource, is_resource, jobs_of, new_job
 from qtasks.errors import Conflict, InvalidInput, NotFound, Unavailable, WaitTimeout
 from qtasks.lifecycle import Phase, Stage
 from qtasks.notify import Notifier, Waiter
@@ -100,7 +100,6 @@ class Client:
         job has the name), Unavailable (the database is away).
         """
         options = {"shots": shots, "priority": priority, **execution}
-        template = None
         if is_resource(circuit):
             given = [key for key, value in {**options, "backend": backend, "name": name}.items() if value is not None]
             if given or labels:
@@ -151,8 +150,8 @@ class Client:
     @staticmethod
     def _template(
         name: str | None, labels: Mapping[str, str] | None, backend: str | None, execution: Mapping[str, Any]
-    ) -> QiskitJob:
-        """The options of a submission as a job whose circuit stands for nothing."""
+    ) -> Template:
+        """The options of a submission: a job whose circuit stands for nothing."""
         spec: dict[str, Any] = {
             "circuit": {"source": "inline", "code": "…"},
             "execution": {key: value for key, value in execution.items() if value is not None},
@@ -164,7 +163,7 @@ class Client:
             metadata["name"] = name
         if labels:
             metadata["labels"] = dict(labels)
-        return QiskitJob(metadata=metadata, spec=spec)
+        return Template.of(QiskitJob(metadata=metadata, spec=spec))
 
     def _submit(
         self, submissions: Sequence[Submission], namespace: str | None, keys: Sequence[str | None]
@@ -175,7 +174,7 @@ class Client:
         new = [
             new_job(
                 submission,
-                namespace=namespace or submission.job.metadata.namespace or self.namespace,
+                namespace=namespace or submission.template.job.metadata.namespace or self.namespace,
                 idempotency_key=key,
                 git_commit=commit,
                 settings=self._settings,

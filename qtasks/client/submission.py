@@ -31,11 +31,28 @@ _AUTOMATIC_NAME = re.compile(r"circuit-\d+(-\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """A job as its user means it: the resource, less its circuit, and the circuit."""
+class Template:
+    """A job but for its circuit; one for all circuits that are submitted under the same options."""
 
-    resource: Mapping[str, Any]
     job: QiskitJob
+    resource: Mapping[str, Any]
+    """The job as a document without code."""
+    spec: bytes
+    """Its spec as canonical JSON: what the spec's hash begins with."""
+
+    @classmethod
+    def of(cls, job: QiskitJob) -> Template:
+        resource = dump_resource(job)
+        circuit = {name: value for name, value in resource["spec"]["circuit"].items() if name != "code"}
+        resource = {**resource, "spec": {**resource["spec"], "circuit": circuit}}
+        return cls(job, resource, json.dumps(resource["spec"], sort_keys=True).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as its user means it: its options and its circuit."""
+
+    template: Template
     format: str
     data: bytes
 
@@ -132,41 +149,23 @@ def from_resource(job: QiskitJob, settings: Settings) -> Submission:
     assert circuit.code is not None, "an inline source has code"
     declared = circuit.format.value if circuit.format is not None else None
     data = _decoded(circuit.code) if declared == "qpy" or circuit.code.startswith("UUlTS0lU") else circuit.code.encode()
-    document = dump_resource(job)
-    document = {**document, "spec": {**document["spec"], "circuit": {**document["spec"]["circuit"]}}}
-    del document["spec"]["circuit"]["code"]
-    return _submission(document, job, declared or detect(data), data, settings)
+    return _submission(Template.of(job), declared or detect(data), data, settings)
 
 
-def from_circuit(circuit: Any, template: QiskitJob, settings: Settings) -> Submission:
-    """A submission of a circuit under the options of `template`, whose own circuit stands for nothing."""
+def from_circuit(circuit: Any, template: Template, settings: Settings) -> Submission:
+    """A submission of a circuit under the options of `template`."""
     fmt, data = read_circuit(circuit)
-    return _submission(_document(template), template, fmt, data, settings)
+    return _submission(template, fmt, data, settings)
 
 
-def _submission(document: Mapping[str, Any], job: QiskitJob, fmt: str, data: bytes, settings: Settings) -> Submission:
+def _submission(template: Template, fmt: str, data: bytes, settings: Settings) -> Submission:
     if len(data) > settings.max_input_bytes:
         raise InvalidInput(
             f"The circuit has {len(data)} bytes; at most {settings.max_input_bytes} are taken.",
             reason="TooLarge",
             hint="Raise QTASKS_MAX_INPUT_BYTES, or submit the circuit as QPY.",
         )
-    return Submission(document, job, fmt, data)
-
-
-_documents: dict[int, tuple[QiskitJob, Mapping[str, Any]]] = {}
-
-
-def _document(template: QiskitJob) -> Mapping[str, Any]:
-    """The template as a document without code; kept while a submission of many goes on."""
-    known = _documents.get(id(template))
-    if known is not None and known[0] is template:
-        return known[1]
-    document = dump_resource(template)
-    document["spec"]["circuit"] = {"source": "inline"}
-    _documents.clear()
-    _documents[id(template)] = (template, document)
-    return document
+    return Submission(template, fmt, data)
 
 
 def _decoded(code: str) -> bytes:
@@ -188,7 +187,8 @@ def new_job(
 ) -> NewJob:
     """The rows of a submission. A circuit too large for its row gets an object key instead; the caller writes it."""
     job_id = new_id()
-    spec, metadata = submission.job.spec, submission.job.metadata
+    job = submission.template.job
+    spec, metadata = job.spec, job.metadata
     small = len(submission.data) <= settings.inline_input_bytes
     return NewJob(
         id=job_id,
@@ -201,7 +201,7 @@ def new_job(
         batchable=submission.format != "python",
         total_seconds=spec.timeouts.total.seconds if spec.timeouts.total is not None else None,
         labels=metadata.labels or {},
-        resource=submission.resource,
+        resource=submission.template.resource,
         spec_hash=_spec_hash(submission),
         format=submission.format,
         data=submission.data if small else None,
@@ -212,6 +212,6 @@ def new_job(
 
 
 def _spec_hash(submission: Submission) -> str:
-    digest = hashlib.sha256(json.dumps(submission.resource["spec"], sort_keys=True).encode())
+    digest = hashlib.sha256(submission.template.spec)
     digest.update(submission.data)
     return digest.hexdigest()

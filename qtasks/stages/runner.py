@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from qtasks.errors import QTasksError, Unavailable
 from qtasks.lifecycle import Phase, Stage
@@ -24,39 +25,42 @@ _STAGES: dict[Stage, Callable[[Worker, Batch], Batch | None]] = {
     Stage.SCHEDULING: schedule,
     Stage.EXECUTION: execute,
 }
+_AT_A_STRETCH_SECONDS = 1.0
+"""How long one message may keep a process at work on what waits."""
 _UNAVAILABLE_SECONDS = 5.0
 """How long work waits that was given back because a service was away."""
 
 
 def work(worker: Worker, stage: Stage) -> list[str]:
-    """Do the best work that waits at `stage` (or, where it is more urgent, at another stage of this worker).
+    """Do the best work that waits at `stage` (or, where it is more urgent, at another stage of this worker), and go on
+    with what waits then for a little while: the way through the broker and back costs more than a small job.
 
     Returns the ids of the jobs that were worked on; none when there was nothing to claim, as when a hint comes twice.
     Raises Unavailable when the database is away: nothing was claimed then, or the reconciler frees it.
     """
-    claim = worker.claim(stage)
-    if claim is None:
-        return []
-    with worker.holding(claim):
-        _carry_out(worker, claim)
-    return claim.ids
+    done: list[str] = []
+    until = time.monotonic() + _AT_A_STRETCH_SECONDS
+    while claim := worker.claim(stage):
+        with worker.holding(claim):
+            _carry_out(worker, claim, hinted=not done)
+        done += claim.ids
+        if time.monotonic() > until:
+            worker.wake_another(stage)
+            break
+    return done
 
 
-def _carry_out(worker: Worker, claim: Claim) -> None:
-    batch: Batch | None = None
+def _carry_out(worker: Worker, claim: Claim, *, hinted: bool) -> None:
+    """Take a claim as far as it goes. What no message of its own stands for is shown to whoever watches."""
     try:
-        batch = load(worker.store, claim)
-        first = True
+        batch: Batch | None = load(worker.store, claim)
         while batch is not None:
             claim = batch.claim
             if claim.stage is Stage.EXECUTION:
                 worker.leases.hold(claim, limit_seconds=time_limit(batch))
-            if first:
+            with nullcontext() if hinted else worker.shown(claim.stage, claim):
                 batch = _STAGES[claim.stage](worker, batch)
-            else:
-                with worker.shown(claim.stage, claim):
-                    batch = _STAGES[claim.stage](worker, batch)
-            first = False
+            hinted = False
     except Unavailable as error:
         log.warning("%s gave back %d jobs: %s", worker.owner, len(claim.jobs), error)
         with suppress(Unavailable), worker.store.begin() as tx:

@@ -173,6 +173,12 @@ class Worker:
             if self.publisher.waiting(head.stage, head.priority) == 0:
                 self.publisher.publish(Hint(head.stage, head.job_id, head.name, head.priority))
 
+    def wake_another(self, stage: Stage) -> None:
+        """Say that work is left, if it is, before this process goes back to the broker."""
+        waiting = self._turns(stage)
+        if waiting:
+            self._pass_on(waiting[0].head)
+
     def may_carry_on(self, claim: Claim, stage: Stage) -> bool:
         """Whether this process should do `stage` for `claim` itself, at once: it consumes that stage, and nothing more
         urgent waits for it anywhere."""

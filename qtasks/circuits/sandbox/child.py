@@ -5,6 +5,7 @@ Everything it answers is untrusted to the client: a Python source may have chang
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -57,7 +58,11 @@ def _serve(pipe: socket.socket, limits: Mapping[str, Any]) -> None:
     view, start = memoryview(body), 0
     unsent: list[bytes] = []
     last = time.monotonic()
-    for item in json.loads(header)["items"]:
+    items = json.loads(header)["items"]
+    if not any(item["format"] == formats.PYTHON for item in items):
+        # A child that only parses is gone before its garbage matters.
+        gc.disable()
+    for item in items:
         data = bytes(view[start : start + item["size"]])
         start += item["size"]
         answer, qpy = _answer(item, data, limits)
