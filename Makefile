@@ -1,6 +1,8 @@
 # What a developer does daily. Everything is installed into .venv, by the lock file, and nothing outside the checkout.
 SHELL := /bin/sh
-PYTHON ?= $(firstword $(foreach p,python3.14 python3.13 python3.12 python3.11 python3,$(shell command -v $(p) 2>/dev/null)))
+# The first Python that is new enough and really runs: a name on the PATH may be an empty promise.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := .venv/bin
 UV := $(BIN)/uv
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
@@ -16,7 +18,7 @@ help:  ## What can be made.
 setup: .venv/.ready  ## The environment, from the lock file.
 
 .venv/.ready: pyproject.toml uv.lock
-	@test -n "$(PYTHON)" || { echo "qtasks needs Python 3.11 or newer on the PATH."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "qtasks needs Python 3.11 or newer, with venv, on the PATH."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || $(BIN)/pip --quiet --disable-pip-version-check --no-cache-dir install "$$(sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/uv==\1/p;}' uv.lock)"
 	@$(UV) sync --quiet --locked
