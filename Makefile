@@ -53,7 +53,7 @@ unit: setup
 	@$(RUN)pytest -m "not system" -n 2
 
 system: setup
-	@$(RUN)pytest -m system
+	@$(RUN)pytest -m system -n 3 --dist worksteal
 
 clean:  ## Remove the environment and what was generated.
 	rm -rf .venv .cache .qtasks

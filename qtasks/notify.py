@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 import redis
 
+from qtasks.errors import Unavailable
 from qtasks.lifecycle import Phase
 from qtasks.queue import redis_client
 
 _CHANNEL = "qtasks:job:"
 _POLL_SECONDS = (0.5, 5.0)
 """How often a waiter looks for itself: at first, and at last, each time a fifth longer than before."""
+_PATIENCE_SECONDS = 120.0
+"""How long a waiter bears with a database that is away."""
 
 
 class Notifier:
@@ -65,8 +68,21 @@ class Waiter:
                 if phase.final:
                     waiting.discard(job_id)
 
+        away_since: float | None = None
+
+        def ask() -> None:
+            nonlocal away_since
+            try:
+                note(phases(sorted(waiting)))
+                away_since = None
+            except Unavailable:
+                # A database that restarts is no reason to stop waiting; one that stays away is.
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _PATIENCE_SECONDS:
+                    raise
+
         with self._listening(waiting) as listen:
-            note(phases(sorted(waiting)))
+            ask()
             pause = _POLL_SECONDS[0]
             poll_at = time.monotonic() + pause
             while waiting:
@@ -74,7 +90,7 @@ class Waiter:
                 if deadline is not None and now >= deadline:
                     break
                 if now >= poll_at:
-                    note(phases(sorted(waiting)))
+                    ask()
                     pause = min(pause * 1.2, _POLL_SECONDS[1])
                     poll_at = time.monotonic() + pause
                 else:

@@ -147,7 +147,7 @@ def _read(experiment: Any, program: Program, circuit: Any, compile_seconds: floa
 
 def _run_error(status: str) -> BackendError:
     message = f"Aer could not run the circuit: {status.strip().removeprefix('ERROR:').strip().rstrip('.')}."
-    if "bad_alloc" in status or "Insufficient memory" in status:
+    if any(sign in status for sign in ("bad_alloc", "Cannot allocate memory", "Insufficient memory")):
         return BackendError(message, reason="OutOfMemory", hint="Set execution.memoryLimit.", heals=True)
     return BackendError(message)
 

@@ -19,6 +19,7 @@ from qtasks.store.records import Condition, Event, settle_condition
 
 _WORKER_SEEN_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 15.0
+_UNKNOWN = 2**62
 _NEGLIGIBLE = 64 * 2**20
 """Bytes that are not worth asking whether they are free."""
 
@@ -103,10 +104,11 @@ def _refusal(item: Item) -> InvalidInput | None:
 
 
 def _capacity(worker: Worker) -> int:
-    """The largest memory, in bytes, that a living execution worker can give to one job."""
+    """The largest memory, in bytes, that a living execution worker can give to one job. Where none lives, one that is
+    large enough may be on its way."""
     with worker.store.read() as tx:
         alive = upkeep.live_workers(tx, within_seconds=_WORKER_SEEN_SECONDS)
-    return max((row.memory for row in alive if Stage.EXECUTION.value in row.stages), default=0)
+    return max((row.memory for row in alive if Stage.EXECUTION.value in row.stages), default=_UNKNOWN)
 
 
 def _budget(worker: Worker, item: Item) -> Condition:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from qiskit import QuantumCircuit
 from sqlalchemy import text
 
 from qtasks.client import Job
@@ -100,11 +99,6 @@ def test_a_failure_that_may_heal_is_retried_by_its_policy(quick_stack: Stack) ->
     quick_stack.control()
     worker = quick_stack.worker()
     client = quick_stack.client()
-    circuit = QuantumCircuit(27)
-    circuit.rx(0.5, range(27))
-    for qubit in range(26):
-        circuit.cx(qubit, qubit + 1)
-    circuit.measure_all()
     code = "from qiskit import QuantumCircuit\nqc = QuantumCircuit(27)\nqc.rx(0.5, range(27))\n"
     code += "for q in range(26):\n    qc.cx(q, q + 1)\nqc.measure_all()\n"
     [pool] = pool_processes(worker)
