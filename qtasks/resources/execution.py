@@ -66,7 +66,7 @@ class Execution(Model):
     seed_simulator: Seed | None = None
     """Seed of the simulator's random numbers; made and recorded when absent."""
     seed_transpiler: Seed | None = None
-    """Seed of the transpiler's random numbers; made and recorded when absent."""
+    """Seed of the transpiler's random numbers; the transpiler draws its own when absent."""
     initial_layout: Layout | None = None
     """Physical qubit of each qubit of the circuit, in order; chosen by the transpiler when absent."""
     memory_limit: PositiveQuantity | None = None

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from qtasks.backends.protocol import LOCAL_SIMULATOR
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
-from qtasks.resources import BackendType
+from qtasks.resources import BackendType, Reuse
 from qtasks.stages.batch import Batch, Item
 from qtasks.stages.endings import fail
 from qtasks.stages.validate import readable
@@ -23,9 +23,16 @@ _UNKNOWN = 2**62
 _NEGLIGIBLE = 64 * 2**20
 """Bytes that are not worth asking whether they are free."""
 
-_SCHEDULED = Condition(
-    ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", f"The job runs on {LOCAL_SIMULATOR}."
-)
+_NOT_HONOURED = {
+    "session": "spec.session",
+    "backend_selection": "spec.backendSelection",
+    "resources": "spec.resources",
+    "security_context": "spec.securityContext",
+    "credentials": "spec.credentials",
+    "ttl_after_finished": "spec.ttlAfterFinished",
+    "debug": "spec.debug",
+}
+"""What may be written in a job and does nothing on a local simulator in this version."""
 _UNBUDGETED = Condition(
     ConditionType.BUDGET_CHECKED, ConditionStatus.TRUE, "NoCharge", "Simulator time is free of charge here."
 )
@@ -46,12 +53,13 @@ def schedule(worker: Worker, batch: Batch) -> Batch | None:
     capacity = max(held_here, _capacity(worker)) if largest > held_here else held_here
     fits = [job_id for job_id in wanted if batch.items[job_id].job.memory <= capacity]
     stay = bool(fits) and worker.may_carry_on(batch.claim, Stage.EXECUTION) and _has_room(worker, largest)
-    by_budget: dict[Condition, list[str]] = defaultdict(list)
+    alike: dict[tuple[Condition, Condition], list[str]] = defaultdict(list)
     for job_id in fits:
-        by_budget[_budget(worker, batch.items[job_id])].append(job_id)
+        item = batch.items[job_id]
+        alike[_budget(worker, item), _scheduled(item)].append(job_id)
     held: set[str] = set()
     with worker.store.begin() as tx:
-        for budget, ids in by_budget.items():
+        for (budget, scheduled), ids in alike.items():
             held |= moves.advance(
                 tx,
                 batch.claim,
@@ -60,7 +68,7 @@ def schedule(worker: Worker, batch: Batch) -> Batch | None:
                 stage=Stage.EXECUTION,
                 event=Event("Scheduled", f"The job runs on {LOCAL_SIMULATOR}."),
                 also=[Event(Phase.RUNNING, "Carried on to execution.")] if stay else [],
-                conditions=[budget, _SCHEDULED],
+                conditions=[budget, scheduled],
                 keep=stay,
                 begins=LOCAL_SIMULATOR if stay else None,
                 backend=LOCAL_SIMULATOR,
@@ -109,6 +117,17 @@ def _capacity(worker: Worker) -> int:
     with worker.store.read() as tx:
         alive = upkeep.live_workers(tx, within_seconds=_WORKER_SEEN_SECONDS)
     return max((row.memory for row in alive if Stage.EXECUTION.value in row.stages), default=_UNKNOWN)
+
+
+def _scheduled(item: Item) -> Condition:
+    """Where the job runs, and what of its spec that leaves without effect."""
+    idle = [path for name, path in _NOT_HONOURED.items() if name in item.spec.model_fields_set]
+    if item.spec.execution.reuse is not Reuse.NEVER:
+        idle.append("spec.execution.reuse")
+    message = f"The job runs on {LOCAL_SIMULATOR}."
+    if idle:
+        message += f" Without effect there, in this version: {', '.join(idle)}."
+    return Condition(ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", message)
 
 
 def _budget(worker: Worker, item: Item) -> Condition:

@@ -54,10 +54,6 @@ class Identity:
     def keeper_socket(self) -> Path:
         return self.runtime / "keeper.sock"
 
-    @property
-    def sandbox_socket(self) -> Path:
-        return self.runtime / "sandbox.sock"
-
 
 def machine_memory() -> int:
     """Bytes of memory that this machine has, or that its cgroup may use."""
