@@ -46,13 +46,15 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
             item.circuit_key = keys.pending_circuit(item.job.namespace, job_id)
             worker.objects.put(item.circuit_key, checked.qpy)
     stay = bool(passed) and worker.may_carry_on(batch.claim, Stage.SCHEDULING)
-    groups: dict[tuple[int, bool], list[str]] = defaultdict(list)
-    for job_id, (_, fit) in passed.items():
-        item = batch.items[job_id]
-        groups[item.job.memory, fit.small and not item.job.alone].append(job_id)
+    small = {job_id for job_id, (_, fit) in passed.items() if fit.small and not batch.items[job_id].job.alone}
+    # What is large was only read together: each is a job of its own from here on, for whoever is free.
+    carried = set(small or list(passed)[:1]) if stay else set()
+    groups: dict[tuple[int, bool, bool], list[str]] = defaultdict(list)
+    for job_id in passed:
+        groups[batch.items[job_id].job.memory, job_id in small, job_id in carried].append(job_id)
     held: set[str] = set()
     with worker.store.begin() as tx:
-        for (memory, small), ids in groups.items():
+        for (memory, batchable, keep), ids in groups.items():
             held |= moves.advance(
                 tx,
                 batch.claim,
@@ -60,11 +62,11 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
                 Phase.SCHEDULING,
                 stage=Stage.SCHEDULING,
                 event=Event("CircuitValid", "The circuit is valid; waiting for a backend."),
-                also=[Event(Phase.SCHEDULING, "Carried on to scheduling.")] if stay else [],
+                also=[Event(Phase.SCHEDULING, "Carried on to scheduling.")] if keep else [],
                 conditions=[_VALID],
-                keep=stay,
+                keep=keep,
                 memory=memory,
-                batchable=small,
+                batchable=batchable,
             )
         moves.keep_circuits(tx, [_row(batch.items[job_id]) for job_id in passed if job_id in held])
         for job_id, answer in answers.items():
@@ -74,13 +76,10 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
             fail(tx, batch.claim, batch.items[job_id], refusal, condition=ConditionType.VALIDATED)
     worker.tell_progress(list(held), Phase.SCHEDULING)
     worker.notifier.tell(dict.fromkeys(failed, Phase.FAILED))
-    if not held:
-        return None
-    rest = batch.only(held)
-    if stay:
-        return rest.replace(rest.claim.at(Stage.SCHEDULING))
-    worker.hand_over(rest.claim, Stage.SCHEDULING)
-    return None
+    if left := held - carried:
+        worker.hand_over(batch.claim.only(left), Stage.SCHEDULING)
+    rest = batch.only(held & carried)
+    return rest.replace(rest.claim.at(Stage.SCHEDULING)) if rest.items else None
 
 
 def _check(worker: Worker, batch: Batch) -> dict[str, Checked | Rejected]:

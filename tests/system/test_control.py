@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from qtasks.client import Job
+from qtasks.costs.simulator import charge
 from qtasks.errors import Conflict, InvalidInput, JobFailed, NotFound, WaitTimeout
 from qtasks.lifecycle import Phase
 from qtasks.resources import QiskitJob
@@ -231,3 +233,30 @@ def test_a_field_without_effect_is_accepted_and_said_to_be_so(quick_stack: Stack
     assert scheduled["message"].endswith(
         "Without effect there, in this version: spec.session, spec.debug, spec.execution.reuse."
     )
+
+
+def test_simulator_time_is_charged_at_the_rate_that_is_set(
+    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
+) -> None:
+    stack = make_stack(database_url=postgres_url, broker_url=redis_url, simulator_rate="1.60")
+    stack.worker()
+    job = stack.client().submit(bell())
+    cost = job.result(30).provenance.simulator_cost
+    assert cost == charge(job.metrics()["run_seconds"], Decimal("1.60"))
+    assert cost > 0
+    assert job.to_dict()["status"]["cost"] == f"${cost.normalize():f}"
+
+
+def test_a_lone_large_simulation_has_every_thread_and_a_small_one_has_one(
+    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
+) -> None:
+    stack = make_stack(database_url=postgres_url, broker_url=redis_url, worker_threads=2)
+    stack.worker(concurrency=2)
+    client = stack.client()
+    small, large = client.submit(bell()), client.submit(heavy(18, 10), shots=10)
+    client.wait([small, large], timeout=60)
+    assert small.metrics()["threads"] == 1
+    assert large.metrics()["threads"] == 2
+    together = client.submit_many([heavy(20, 10), heavy(20, 10)], shots=10)
+    client.wait(together, timeout=120)
+    assert sum(job.metrics()["threads"] for job in together) <= 3
