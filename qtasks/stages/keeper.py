@@ -83,7 +83,6 @@ class Keeper:
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._renew_at = self._look_at = 0.0
-        self._stopping = False
 
     def run(self) -> None:
         """Serve until the worker is gone and the last pool process with work has finished it."""

@@ -98,11 +98,12 @@ def _check(worker: Worker, batch: Batch) -> dict[str, Checked | Rejected]:
 
 
 def _refusal(answer: Rejected) -> InvalidInput:
-    where = f" (line {answer.line}, column {answer.column})" if answer.line and answer.column else ""
-    where = where or (f" (line {answer.line})" if answer.line else "")
-    text = f": {answer.text.strip()}" if answer.text else ""
-    message = answer.message.rstrip(".") + (f"{where}{text}" if where or text else "")
-    return InvalidInput(message + ".", reason=answer.reason, hint=answer.hint)
+    place = f" (line {answer.line}" if answer.line else ""
+    if place and answer.column is not None:
+        place += f", column {answer.column}"
+    where = f"{place})" if place else ""
+    quoted = f": `{answer.text.strip()}`" if answer.text else "."
+    return InvalidInput(f"{answer.message.rstrip('.')}{where}{quoted}", reason=answer.reason, hint=answer.hint)
 
 
 def _fit(item: Item, analysis: Analysis) -> Size:

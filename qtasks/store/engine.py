@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -50,17 +49,10 @@ class Store:
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.engine = _postgresql(self.url, pool_size) if self.postgresql else _sqlite(self.url)
-        self._pid = os.getpid()
 
     @property
     def postgresql(self) -> bool:
         return self.url.get_backend_name() == "postgresql"
-
-    def forked(self) -> None:
-        """Call in a child after a fork: the parent's connections are left to the parent."""
-        if self._pid != os.getpid():
-            self.engine.dispose(close=False)
-            self._pid = os.getpid()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, 
 from sqlalchemy.dialects import sqlite
 
 from qtasks.errors import NotFound
-from qtasks.lifecycle import FINAL, Phase, Stage
+from qtasks.lifecycle import Phase, Stage
 from qtasks.store.moves import base64_text, end_unclaimed
 from qtasks.store.records import Event, record
 from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, results
@@ -236,11 +236,6 @@ def id_of(tx: Connection, namespace: str, name: str) -> str:
     return str(found)
 
 
-def namespace_of(tx: Connection, job_id: str) -> str | None:
-    """The namespace of a job, None when there is no such job."""
-    return tx.execute(select(jobs.c.namespace).where(jobs.c.id == job_id)).scalar()
-
-
 def _not_found(what: str, namespace: str | None) -> NotFound:
     where = f" in namespace {namespace}" if namespace else ""
     return NotFound(
@@ -252,11 +247,6 @@ def phases(tx: Connection, ids: Iterable[str]) -> dict[str, Phase]:
     """The phase of each job in `ids` that exists."""
     rows = tx.execute(select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(list(ids))))
     return {row.id: Phase(row.phase) for row in rows}
-
-
-def unfinished(tx: Connection, ids: Iterable[str]) -> set[str]:
-    """Those of `ids` that are not in a final phase yet."""
-    return {job_id for job_id, phase in phases(tx, ids).items() if phase not in FINAL}
 
 
 def walk(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, literal, select, text
+from sqlalchemy import Connection, case, insert, literal, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from qtasks.lifecycle import ConditionStatus, ConditionType
@@ -133,12 +133,3 @@ def conditions_of(tx: Connection, ids: Sequence[str]) -> dict[str, list[KnownCon
     for known in found.values():
         known.sort(key=lambda k: order.index(k.condition.type))
     return found
-
-
-def count_events(tx: Connection, job_id: str, reason: str) -> int:
-    """How often `reason` happened to a job."""
-    return int(
-        tx.execute(
-            select(func.count()).select_from(events).where(events.c.job_id == job_id, events.c.reason == reason)
-        ).scalar_one()
-    )

@@ -104,7 +104,6 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "payload": lambda tx: list(jobs.payload(tx, HUNDRED)),
     "attempts": lambda tx: jobs.attempts_of(tx, HUNDRED[0]),
     "events": lambda tx: records.events_of(tx, HUNDRED[0], after=3),
-    "events of a reason": lambda tx: records.count_events(tx, HUNDRED[0], "Step1"),
     "conditions": lambda tx: records.conditions_of(tx, HUNDRED),
 }
 

@@ -257,6 +257,3 @@ def test_a_lone_large_simulation_has_every_thread_and_a_small_one_has_one(
     client.wait([small, large], timeout=60)
     assert small.metrics()["threads"] == 1
     assert large.metrics()["threads"] == 2
-    together = client.submit_many([heavy(20, 10), heavy(20, 10)], shots=10)
-    client.wait(together, timeout=120)
-    assert sum(job.metrics()["threads"] for job in together) <= 3
