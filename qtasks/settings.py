@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qtasks.errors import InvalidInput
+
+_SOURCE_HOST = re.compile(r"((\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -72,9 +75,26 @@ class Settings(BaseSettings):
     )
 
     # The sandbox for circuit sources.
+    sandbox: Literal["strict", "permissive"] | None = Field(
+        None,
+        description="`strict`: no source is run where the platform lacks a layer of the sandbox. `permissive`: it is "
+        "run with the layers that there are. Empty: strict, and permissive in the embedded stack.",
+    )
     sandbox_memory: str = Field("2Gi", description="Memory one circuit source may use, beyond the warm process.")
     sandbox_socket: Path | None = Field(
         None, description="Unix socket of a sandbox that runs elsewhere (a sidecar); empty: each worker starts its own."
+    )
+
+    # The cache of validation.
+    validation_cache_seconds: float = Field(
+        86_400.0,
+        ge=1,
+        description="Seconds that the broker's Redis keeps what validation found, so that a source is not run again.",
+    )
+    validation_cache_entries: int = Field(
+        10_000,
+        ge=0,
+        description="Most circuits whose validation is kept, each of at most 32 KiB; 0: none, every source runs anew.",
     )
 
     # Sizes.
@@ -84,6 +104,21 @@ class Settings(BaseSettings):
     )
     counts_summary_bytes: int = Field(
         8 * 2**10, ge=0, description="Counts up to this many bytes of JSON are also kept in the result's row."
+    )
+
+    # Circuits that are fetched, and the secrets that this may need.
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of secrets, `<namespace>/<name>/<key>`; empty: one in the home. A job reaches only those "
+        "of its own namespace.",
+    )
+    source_hosts: str = Field(
+        "",
+        description="Hosts inside the network that circuits may be fetched from, with commas between: `host`, "
+        "`host:port`, `*.corp.example`. Empty: none. Every tenant's circuits reach them.",
+    )
+    source_http: bool = Field(
+        False, description="Whether circuits may be fetched over http, where anybody on the way can change them."
     )
 
     # The embedded stack.
@@ -99,6 +134,14 @@ class Settings(BaseSettings):
     def _empty_means_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in values.items() if value != ""}
 
+    @field_validator("source_hosts")
+    @classmethod
+    def _hosts_can_be_read(cls, hosts: str) -> str:
+        for entry in filter(None, map(str.strip, hosts.split(","))):
+            if not _SOURCE_HOST.fullmatch(entry):
+                raise ValueError(f"{entry!r} is not of the form host, host:port, *.domain or [IPv6 address]")
+        return hosts
+
     @model_validator(mode="after")
     def _lease_outlives_missed_heartbeats(self) -> Settings:
         if self.heartbeat_seconds * 3 > self.lease_seconds:
@@ -111,6 +154,11 @@ class Settings(BaseSettings):
     @property
     def home_path(self) -> Path:
         return self.home.expanduser().absolute()
+
+    @property
+    def sandbox_permissive(self) -> bool:
+        """Whether sources run where the platform lacks a layer: in the embedded stack they are the user's own."""
+        return self.embedded if self.sandbox is None else self.sandbox == "permissive"
 
     @property
     def embedded(self) -> bool:
@@ -141,6 +189,10 @@ class Settings(BaseSettings):
     @property
     def configmaps(self) -> Path:
         return self.configmaps_dir or self.home_path / "configmaps"
+
+    @property
+    def secrets(self) -> Path:
+        return self.secrets_dir or self.home_path / "secrets"
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for the processes that this one starts."""

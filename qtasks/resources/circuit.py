@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, model_validator
 
+from qtasks.resources.metadata import SecretRef
 from qtasks.resources.model import Model, Text
 from qtasks.resources.names import Branch, Commit, FileKey, Name, Repository, Sha256, Url
 from qtasks.resources.problems import refuse
@@ -54,6 +55,8 @@ class GitRef(Model):
     """Path of the file inside of the repository."""
     commit: Commit | None = None
     """Commit to use, as 7 to 64 hexadecimal digits; the branch's latest when absent."""
+    secret_ref: SecretRef | None = None
+    """Secret with username and password, or token, for https; with ssh-privatekey, and known_hosts, for ssh."""
 
     @model_validator(mode="after")
     def _stays_inside(self) -> Self:
