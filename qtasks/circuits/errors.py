@@ -62,3 +62,10 @@ def say(error: BaseException) -> str:
         return str(error)[:MESSAGE_CHARACTERS]
     except BaseException:
         return "(its message cannot be shown)"
+
+
+def plain(text: str) -> str:
+    """A user's words as text that databases and JSON take: NUL characters and halves of surrogate pairs replaced."""
+    if text.isascii():
+        return text.replace("\0", "\ufffd")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")

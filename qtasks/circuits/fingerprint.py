@@ -1,4 +1,9 @@
-"""A circuit's fingerprint: one hash of what it does, not of how it was written down."""
+"""A circuit's fingerprint: one hash of what it does, not of how it was written down.
+
+Numbers are rounded to 12 significant digits, and that has an edge: 0.1 + 0.2 is 0.3, but two numbers a hair apart may
+fall on different sides of it, and 1e-17 is not 0. So one circuit may have two fingerprints, but no two that differ in
+the twelfth digit have one. Qiskit's writers of OpenQASM round more coarsely. See docs/decisions/fingerprint.md.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,15 @@ import hashlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from qtasks.circuits.gates import COMPLETE_LIBRARY_GATES, definition_key, home_module
+from qtasks.circuits.gates import (
+    AER_GATES,
+    COMPLETE_LIBRARY_GATES,
+    LIBRARY,
+    definition_key,
+    home_module,
+    is_library,
+)
+from qtasks.circuits.twins import is_standard_twin
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -14,11 +27,6 @@ if TYPE_CHECKING:
 VERSION = "qtasks-circuit-1"
 """Part of every hash: raise it when the meaning of the hash changes, and no old one is mistaken for a new one."""
 
-# Where a gate's name means one thing. `qiskit.circuit.gate` and `instruction` are not here: those are users' own gates.
-_LIBRARY = tuple(
-    f"qiskit.circuit.{module}"
-    for module in ("library.", "measure", "reset", "barrier", "delay", "store", "controlflow.")
-)
 _TWO_PI = 2 * math.pi
 _EXACT_INTEGERS = 10**12
 
@@ -28,11 +36,11 @@ def fingerprint(circuit: QuantumCircuit) -> str:
 
     Counts: gates by name, qubit and clbit indices, parameters, control flow with its conditions and blocks, the
     definitions of custom gates (not their names, which Qiskit makes up), the global phase, and how clbits form
-    registers, since that shapes the counts keys. Does not count: names of circuit and registers, quantum registers,
-    labels, metadata, layout. Two orders of commuting gates are two circuits.
+    registers, since that shapes the counts keys; unbound parameters by name. Does not count: names of circuit and
+    registers, quantum registers, labels, metadata, layout. A standard gate that a file defines for itself is the
+    standard gate. Two orders of commuting gates are two circuits.
 
-    Numbers are rounded to 12 significant digits (the global phase to 12 decimals, modulo 2π), and -0.0 is 0.0. The
-    edge: two numbers a hair apart may still fall on different sides of a rounding boundary, and 1e-17 is not 0.
+    Numbers are rounded to 12 significant digits (the global phase to 12 decimals, modulo 2π), and -0.0 is 0.0.
     """
     walk = _Walk()
     walk.circuit(circuit)
@@ -84,11 +92,7 @@ class _Walk:
         for instruction in data:
             qubits = [qubit_index[q] for q in instruction.qubits]
             if instruction.is_standard_gate():
-                params = instruction.params
-                name = instruction.name
-                if params:
-                    name += f"({','.join([self._number(p) for p in params])})"
-                out.append(f"{name} {qubits}")
+                out.append(self._standard(instruction, qubits))
                 continue
             clbits = [clbit_index[c] for c in instruction.clbits]
             name = instruction.name
@@ -96,14 +100,24 @@ class _Walk:
                 out.append(f"{name} {qubits} {clbits}")
             elif instruction.is_control_flow():
                 self._control_flow(instruction, qubits, clbits, scope)
+            elif (
+                name in AER_GATES and not is_library(instruction.operation) and is_standard_twin(instruction.operation)
+            ):
+                out.append(self._standard(instruction, qubits))
             else:
                 out.append(f"{self._operation(instruction.operation, scope)} {qubits} {clbits}")
+
+    def _standard(self, instruction: Any, qubits: list[int]) -> str:
+        name: str = instruction.name
+        if params := instruction.params:
+            name += f"({','.join([self._number(p) for p in params])})"
+        return f"{name} {qubits}"
 
     def _operation(self, operation: Any, scope: _Scope) -> str:
         name = operation.name
         if name == "store":
             return f"store {self._expression(operation.lvalue, scope)} {self._expression(operation.rvalue, scope)}"
-        if name in COMPLETE_LIBRARY_GATES and home_module(operation).startswith(_LIBRARY):
+        if name in COMPLETE_LIBRARY_GATES and home_module(operation).startswith(LIBRARY):
             unit = getattr(operation, "unit", None) if name == "delay" else None
             return f"{name}{'' if unit is None else ' ' + str(unit)}({self._params(operation, scope)})"
         modifiers = getattr(operation, "modifiers", None)

@@ -28,11 +28,28 @@ _CCX_EXTENT = math.log2(16 / 9)
 EXTENDED_STABILIZER_EXTENTS = {"t": _T_EXTENT, "tdg": _T_EXTENT, "ccx": _CCX_EXTENT, "ccz": _CCX_EXTENT}
 """log2 of the stabilizer extent, the factor on the number of terms (Aer: extended_stabilizer/gates.hpp)."""
 
+AER_INSTRUCTIONS = AER_GATES | _names("""
+    initialize roerror qerror_loc quantum_channel save_amplitudes save_amplitudes_sq save_clifford save_density_matrix
+    save_expval save_expval_var save_matrix_product_state save_probabilities save_probabilities_dict save_stabilizer
+    save_state save_statevector save_statevector_dict save_superop save_unitary set_density_matrix
+    set_matrix_product_state set_stabilizer set_statevector set_superop set_unitary aer_store
+""")
+"""Every name that Aer's assembler acts on. It looks at nothing but the name: not at the class, nor at a definition."""
+
+CHANNELS = _names("kraus superop")
+"""Operations without a definition that Aer knows nevertheless: what `Kraus` and `SuperOp` of quantum_info become."""
+
 # Library gates that name, qubits and parameters say everything about: no need to build their definition.
 COMPLETE_LIBRARY_GATES = _names("""
     measure reset barrier delay initialize state_preparation state_preparation_dg unitary diagonal pauli permutation qft
     mcx mcx_gray mcx_recursive mcx_vchain mcphase isometry global_phase break_loop continue_loop store
 """)
+
+# Where a gate's name means one thing. `qiskit.circuit.gate` and `instruction` are not here: those are users' own gates.
+LIBRARY = tuple(
+    f"qiskit.circuit.{module}"
+    for module in ("library.", "measure", "reset", "barrier", "delay", "store", "controlflow.")
+)
 
 _EPSILON = 2.220446049250313e-16
 
@@ -46,6 +63,8 @@ def base_name(name: str) -> str:
 def is_clifford_angle(angle: float) -> bool:
     """Whether Aer takes `rz(angle)` for Clifford: a multiple of π/2 within floating-point rounding."""
     turns = angle * 2.0 / math.pi
+    if not math.isfinite(turns):
+        return False
     near = float(round(turns))
     difference = abs(turns - near)
     return difference <= _EPSILON or difference <= _EPSILON * max(abs(turns), abs(near))
@@ -61,6 +80,14 @@ def u1_extent(angle: float) -> float:
 def home_module(operation: Any) -> str:
     """The module of an operation's class; of the class behind it for Qiskit's singletons, whose own says nothing."""
     return getattr(operation, "base_class", type(operation)).__module__ or ""
+
+
+def is_library(operation: Any) -> bool:
+    """Whether an operation is one of Qiskit's own, or such a one with more controls: its name can be believed."""
+    module = home_module(operation)
+    if module == "qiskit.circuit.controlledgate":
+        return is_library(operation.base_gate)
+    return module.startswith(LIBRARY)
 
 
 def definition_key(operation: Any) -> object | None:

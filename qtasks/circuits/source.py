@@ -1,4 +1,4 @@
-"""Running Python source, in a sandbox child, and finding the circuit in what it leaves behind."""
+"""Running Python source, in a sandbox child."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import builtins
 import sys
 import traceback
 import types
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from qtasks.circuits import imports
 from qtasks.circuits.errors import CircuitError, line_of, say
+from qtasks.circuits.finding import find
+from qtasks.circuits.inspection import Inspection, inspect
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -16,7 +21,14 @@ if TYPE_CHECKING:
 FILENAME = "<circuit>"
 OUTPUT_CHARACTERS = 65536
 
-_CHOICE = "Name the one to run `qc` or `circuit`, or return it from a function `circuit()` or `build()`."
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a source made: the circuit, which of the given values one of its functions took, and a note or ""."""
+
+    circuit: QuantumCircuit
+    taken: frozenset[str]
+    note: str
 
 
 class Output:
@@ -51,76 +63,45 @@ class Output:
         return "".join(self._parts) + ("\n[cut here]" if self._cut else "")
 
 
-def run(source: str, output: Output) -> QuantumCircuit:
-    """The circuit that a Python source makes: `qc`, else `circuit`, else the only QuantumCircuit among its names, else
-    what a function `circuit()` or `build()` returns. **Only in a sandbox child**: it runs whatever stands there.
+def read(source: str) -> Inspection:
+    """Reads a source without running it.
 
-    Raises CircuitError: `InvalidSyntax`, `SourceError` (it raised; with its line), `NoCircuit`, `AmbiguousCircuit`.
-    A MemoryError goes through.
+    Raises CircuitError: `InvalidSyntax`, with line, column and the line itself.
     """
-    try:
-        code = compile(source, FILENAME, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise CircuitError(
-            error.msg or "invalid syntax",
-            reason="InvalidSyntax",
-            line=error.lineno,
-            column=error.offset,
-            text=line_of(source, error.lineno),
-        ) from None
-    except (ValueError, RecursionError, OverflowError) as error:
-        raise CircuitError(say(error), reason="InvalidSyntax") from None
+    return inspect(source, FILENAME)
+
+
+def run(source: str, inspected: Inspection, values: Mapping[str, float], output: Output) -> Made:
+    """What a Python source makes; see `finding.find` for which object it is. **Only in a sandbox child**: it runs
+    whatever stands there, with `__name__` as "__main__", so that a block that asks for it runs as well.
+
+    Raises CircuitError: `ImportUnavailable` (before anything runs, where the import surely would), `SourceError` (it
+    raised; with its line), `NoCircuit`, `AmbiguousCircuit`, `MissingArguments`. A MemoryError goes through.
+    """
+    imports.check(inspected.imports, source)
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
     sys.stdout = sys.stderr = cast(TextIO, output)
     try:
-        exec(code, module.__dict__)  # noqa: S102 - this is what the sandbox is for
-        return _find(module.__dict__)
+        exec(inspected.code, module.__dict__)  # noqa: S102 - this is what the sandbox is for
+        return Made(*find(module.__dict__, values, inspected.line_of))
     except (CircuitError, MemoryError):
         raise
     except BaseException as error:
-        raise _told(error, source) from None
+        raise _told(error, source, inspected) from None
 
 
-def _find(names: dict[str, Any]) -> QuantumCircuit:
-    from qiskit import QuantumCircuit
-
-    for name in ("qc", "circuit"):
-        if isinstance(names.get(name), QuantumCircuit):
-            return names[name]
-    for name in ("circuit", "build"):
-        if isinstance(names.get(name), types.FunctionType):
-            made = names[name]()
-            if isinstance(made, QuantumCircuit):
-                return made
-            raise CircuitError(
-                f"{name}() returned {type(made).__name__[:80]}, not a QuantumCircuit.",
-                reason="NoCircuit",
-                hint=f"End {name}() with `return qc`.",
-            )
-    found = {name: value for name, value in list(names.items()) if isinstance(value, QuantumCircuit)}
-    if not found:
-        raise CircuitError(
-            "The source makes no QuantumCircuit.", reason="NoCircuit", hint="Assign the circuit to the name `qc`."
-        )
-    if len({id(value) for value in found.values()}) > 1:
-        raise CircuitError(
-            f"The source makes several circuits: {', '.join(sorted(found))}.", reason="AmbiguousCircuit", hint=_CHOICE
-        )
-    return next(iter(found.values()))
-
-
-def _told(error: BaseException, source: str) -> CircuitError:
+def _told(error: BaseException, source: str, inspected: Inspection) -> CircuitError:
     """An exception of the user's code, with the innermost of its own lines that led there."""
     line = None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == FILENAME:
             line = number
-    name = type(error).__name__[:80]
     if isinstance(error, SystemExit):
         return CircuitError("The source called exit().", reason="SourceError", line=line, text=line_of(source, line))
-    hint = ""
-    if isinstance(error, ModuleNotFoundError):
-        hint = "The sandbox has Qiskit, NumPy and SciPy."
-    return CircuitError(f"{name}: {say(error)}", reason="SourceError", hint=hint, line=line, text=line_of(source, line))
+    if isinstance(error, ImportError):
+        return imports.failed(error, source, line)
+    hint = next((str(note) for note in inspected.notes if note.line == line), "")
+    message = f"{type(error).__name__[:80]}: {say(error)}"
+    return CircuitError(message, reason="SourceError", hint=hint, line=line, text=line_of(source, line))

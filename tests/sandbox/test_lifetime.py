@@ -31,14 +31,6 @@ def test_a_killed_server_is_started_again() -> None:
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in spares))
 
 
-@pytest.mark.system
-def test_a_source_that_kills_the_server_is_refused_and_the_next_one_is_not() -> None:
-    with Sandbox() as sandbox:
-        answer = ask(sandbox, "import os\nos.kill(os.getppid(), 9)\nimport time\ntime.sleep(5)\n")
-        assert reasons([answer]) == ["SandboxCrashed"]
-        assert reasons([ask(sandbox, BELL)]) == ["ok"]
-
-
 def test_forked_processes_share_it_and_leave_nothing() -> None:
     before = descriptors()
     with Sandbox() as sandbox:

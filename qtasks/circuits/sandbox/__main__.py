@@ -20,16 +20,17 @@ ENVIRONMENT = {
 
 
 def _begin() -> None:
-    if sys.platform != "linux":
+    if sys.platform != "linux" and not any(argument.startswith("--pipe=") for argument in sys.argv):
         sys.exit("The sandbox for circuits needs Linux.")
     if dict(os.environ) != ENVIRONMENT or not sys.flags.isolated:
         here = os.path.abspath(__file__)  # noqa: PTH100 - pathlib is not needed yet, and this runs before anything else
-        os.execve(sys.executable, [sys.executable, "-I", here, *sys.argv[1:]], ENVIRONMENT)
+        permissive = ["--permissive"] if os.environ.get("QTASKS_SANDBOX") == "permissive" else []
+        os.execve(sys.executable, [sys.executable, "-I", here, *sys.argv[1:], *permissive], ENVIRONMENT)
     # -I leaves the working directory off the path: a checkout that is not installed is found from this file.
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
     if root not in sys.path:
         sys.path.append(root)
-    from qtasks.circuits.sandbox.server import main
+    from qtasks.circuits.sandbox.launch import main
 
     sys.exit(main(sys.argv[1:]))
 

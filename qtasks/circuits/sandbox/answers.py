@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from qtasks.circuits import notes as source_notes
 from qtasks.circuits.analysis import Analysis
-from qtasks.circuits.errors import MESSAGE_CHARACTERS, CircuitError
+from qtasks.circuits.errors import MESSAGE_CHARACTERS, CircuitError, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Limits:
 class Checked:
     """A circuit that passed: canonical QPY, what it is made of, and its fingerprint, all made outside the user's code.
 
-    `output` is what a Python source printed. It is the user's text: show it as such.
+    `output` is what a Python source printed, `notes` are sentences on what it tries to reach and will not find. Both
+    are the user's text: show them as such.
     """
 
     id: str
@@ -53,13 +55,14 @@ class Checked:
     analysis: Analysis
     fingerprint: str
     output: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A circuit that did not pass: `reason` is a CamelCase code, `line` counts from 1, `text` is that line.
 
-    `message`, `text` and `output` may be the user's own words.
+    `message`, `text`, `output` and `notes` may be the user's own words.
     """
 
     id: str
@@ -70,6 +73,7 @@ class Rejected:
     column: int | None = None
     text: str | None = None
     output: str = ""
+    notes: tuple[str, ...] = ()
 
     def error(self) -> CircuitError:
         """The same as an exception."""
@@ -81,11 +85,16 @@ class Rejected:
 REASONS = {
     "InvalidCircuit": "the circuit cannot be read, or is wrong",
     "InvalidSyntax": "the Python source is not Python",
+    "ImportUnavailable": "the Python source imports what is not there",
     "SourceError": "the Python source raised an exception",
     "NoCircuit": "the Python source makes no circuit",
     "AmbiguousCircuit": "the Python source makes several circuits and chooses none",
+    "MissingArguments": "the Python source's function needs arguments that have no value",
     "UnboundParameters": "parameters have no value",
     "UnknownParameters": "values are given for parameters that the circuit does not have",
+    "InvalidParameter": "a value or an angle is not a finite number",
+    "InvalidName": "a name contains what cannot be kept, or is endless",
+    "ReservedName": "a gate of the circuit's own has the name of a standard one",
     "NothingMeasured": "the circuit has no measurement",
     "UnsupportedFormat": "the format is not one of python, qasm2, qasm3, qpy",
     "TooLarge": "the input, the circuit or its unrolled form is over a limit",
@@ -96,22 +105,29 @@ REASONS = {
 """Every reason a circuit is refused with."""
 
 
+_Message = Annotated[str, Field(max_length=MESSAGE_CHARACTERS), AfterValidator(plain)]
+_Line = Annotated[str, Field(max_length=1000), AfterValidator(plain)]
+_Output = Annotated[str, Field(max_length=70_000), AfterValidator(plain)]
+_Note = Annotated[str, Field(max_length=source_notes.CHARACTERS), AfterValidator(plain)]
+
+
 class _Problem(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     reason: str
-    message: Annotated[str, Field(max_length=MESSAGE_CHARACTERS)] = ""
-    hint: Annotated[str, Field(max_length=MESSAGE_CHARACTERS)] = ""
+    message: _Message = ""
+    hint: _Message = ""
     line: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     column: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    text: Annotated[str, Field(max_length=1000)] | None = None
+    text: _Line | None = None
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     id: int
-    output: Annotated[str, Field(max_length=70_000)] = ""
+    output: _Output = ""
+    notes: Annotated[list[_Note], Field(max_length=source_notes.MOST + 1)] = []
 
 
 class Good(_Answer):
@@ -151,9 +167,9 @@ def rejected(id: str, reason: str, output: str = "", message: str = "") -> Rejec
     return Rejected(id, reason, message or words, hint, output=output)
 
 
-def refused(id: str, problem: _Problem, output: str) -> Rejected:  # noqa: A002
+def refused(id: str, problem: _Problem, output: str, notes: tuple[str, ...] = ()) -> Rejected:  # noqa: A002
     """A refusal in the child's words."""
     if problem.reason in _OWN_WORDS:
-        return rejected(id, problem.reason, output)
+        return replace(rejected(id, problem.reason, output), notes=notes)
     data: dict[str, Any] = problem.model_dump()
-    return Rejected(id, **data, output=output)
+    return Rejected(id, **data, output=output, notes=notes)

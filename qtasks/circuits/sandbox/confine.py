@@ -1,4 +1,4 @@
-"""What a sandbox child gives up before it reads what a user sent."""
+"""What a sandbox child gives up before it reads what a user sent: every layer between it and the machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import resource
 import signal
 from pathlib import Path
 
-from qtasks.circuits.sandbox.processes import refuse_processes
+from qtasks.circuits.sandbox import landlock, seccomp
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,34 +37,41 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def detach(pipe: int, parent: int) -> None:
-    """Cuts a fresh child off from the warm process: session, descriptors (`pipe` becomes 3) and environment."""
+def detach(pipe: int, parent: int, ruleset: int | None) -> None:
+    """Cuts a fresh child off from the warm process and from the machine's files: session, descriptors (`pipe` becomes
+    3), environment, and the Landlock `ruleset`, where the platform has one. In a spare this is done ahead of requests.
+    """
     os.setsid()
     die_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    os.dup2(pipe, PIPE, inheritable=False)
+    with contextlib.suppress(OSError):  # a container may forbid even making oneself the first to go
+        Path("/proc/self/oom_score_adj").write_text("1000")
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+    if ruleset is not None:
+        landlock.restrict(ruleset)
+    os.dup2(pipe, PIPE, inheritable=False)  # last: the ruleset may be what was on 3
     os.closerange(PIPE + 1, 2**31 - 1)
-    if null == PIPE:  # pragma: no cover - the server always holds more than three descriptors
-        raise OSError("the pipe's descriptor was overwritten")
     os.environ.clear()
 
 
-def confine(memory_bytes: int, cpu_seconds: float) -> None:
-    """Every layer between a child and the machine, from here until it ends.
+def mapped_bytes() -> int:
+    """Memory that this process has mapped; read before `detach`, which closes /proc."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
-    In force: memory beyond what the warm process already maps (RLIMIT_AS), CPU time, no files written, no core, few
-    descriptors, first in line for the OOM killer, not dumpable, no new privileges; no processes and no threads
-    (RLIMIT_NPROC = 0, **which does not bind root**, and a seccomp filter, which does).
 
-    Landlock, the allow-list of system calls and the network come here, last: they will forbid the calls above.
+def confine(*, mapped: int, memory_bytes: int, cpu_seconds: float, calls: seccomp.Filter | None) -> None:
+    """The limits of one request, and the last door: after this, only the system calls that `calls` allows are left.
+
+    Memory is counted beyond what is `mapped` (RLIMIT_AS). No file is written, no core, no process (RLIMIT_NPROC does
+    not bind root; the filter does). Without a filter goes only what a platform's owner allowed to.
+
+    Raises OSError where a layer cannot be had: the child must end then.
     """
-    with contextlib.suppress(OSError):  # a container may forbid even making oneself the first to go
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, mapped + memory_bytes)
     used = resource.getrusage(resource.RUSAGE_SELF)
     # The hard limit is a second later: at the soft one comes SIGXCPU, which tells it from other deaths.
@@ -73,10 +80,8 @@ def confine(memory_bytes: int, cpu_seconds: float) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_NOFILE, 64)
-    _prctl(_PR_SET_DUMPABLE, 0)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    with contextlib.suppress(OSError):  # a platform without it is left with RLIMIT_NPROC
-        refuse_processes(_libc)
+    if calls is not None:
+        calls.confine()
 
 
 def _limit(which: int, value: int, *, more: int = 0) -> None:

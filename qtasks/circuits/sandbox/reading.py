@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qtasks.circuits import formats, source
+from qtasks.circuits import binding, formats, soundness, source
 from qtasks.circuits.analysis import Analysis, analyse
-from qtasks.circuits.errors import CircuitError, say
+from qtasks.circuits.errors import CircuitError, plain, say
 from qtasks.circuits.fingerprint import fingerprint
+from qtasks.circuits.parameters import renew
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 def answer(item: Mapping[str, Any], data: bytes, limits: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     """The answer to one item as plain data, and its QPY; never raises."""
     output = source.Output()
+    notes: list[str] = []
     try:
-        circuit = _circuit(item["format"], data, output)
-        if item["parameters"]:
-            circuit = _bound(circuit, item["parameters"])
+        circuit = _circuit(item, data, output, notes)
+        soundness.check_names(circuit)
         found: dict[str, Any] = {}
         if item["analyse"]:
+            soundness.check_instructions(circuit)
+            renew(circuit)
             analysis = analyse(circuit)
             _check(analysis, item, limits)
             found = {"analysis": analysis.as_data(), "fingerprint": fingerprint(circuit)}
@@ -31,37 +34,36 @@ def answer(item: Mapping[str, Any], data: bytes, limits: Mapping[str, Any]) -> t
             raise CircuitError(
                 f"The circuit takes {len(qpy):,} bytes of QPY; {limits['output']:,} are allowed.", reason="TooLarge"
             )
-        return {"ok": True, "output": output.text(), **found}, qpy
+        return {"ok": True, "output": plain(output.text()), "notes": [plain(note) for note in notes], **found}, qpy
     except CircuitError as error:
         problem = error.as_data()
     except MemoryError:
         problem = {"reason": "SandboxMemory"}
     except RecursionError:
         problem = CircuitError("The circuit nests too deeply.", reason="TooLarge").as_data()
+    except UnicodeEncodeError:
+        problem = CircuitError("A name in the circuit cannot be written down as text.", reason="InvalidName").as_data()
     except BaseException as error:  # Qiskit's Rust panics with a BaseException
         problem = CircuitError(f"{type(error).__name__}: {say(error)}").as_data()
-    return {"ok": False, "error": problem, "output": output.text()}, b""
+    told = {key: plain(value) if isinstance(value, str) else value for key, value in problem.items()}
+    said = {"output": plain(output.text()), "notes": [plain(note) for note in notes]}
+    return {"ok": False, "error": told, **said}, b""
 
 
-def _circuit(format: str, data: bytes, output: source.Output) -> QuantumCircuit:  # noqa: A002
-    if format == formats.PYTHON:
-        return source.run(formats.text_of(data), output)
-    return formats.read(data, format)
-
-
-def _bound(circuit: QuantumCircuit, values: Mapping[str, float]) -> QuantumCircuit:
-    names = {parameter.name for parameter in circuit.parameters}
-    vectors = {vector.name for p in circuit.parameters if (vector := getattr(p, "vector", None)) is not None}
-    if unknown := sorted(set(values) - names - vectors):
-        raise CircuitError(
-            f"The circuit has no parameter {', '.join(unknown)}.",
-            reason="UnknownParameters",
-            hint=f"It has: {', '.join(sorted(names)) or 'none'}.",
-        )
-    try:
-        return circuit.assign_parameters(dict(values))
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise CircuitError(f"The parameters cannot be bound: {say(error)}", reason="UnboundParameters") from None
+def _circuit(item: Mapping[str, Any], data: bytes, output: source.Output, notes: list[str]) -> QuantumCircuit:
+    """The circuit with its parameters bound; what is to be said of its source beside that goes into `notes`."""
+    values = item["parameters"]
+    if item["format"] != formats.PYTHON:
+        circuit = formats.read(data, item["format"])
+        return binding.bind(circuit, values) if values else circuit
+    text = formats.text_of(data)
+    inspected = source.read(text)
+    notes += [str(note) for note in inspected.notes]
+    binding.check_finite(values)
+    made = source.run(text, inspected, values, output)
+    if made.note:
+        notes.append(made.note)
+    return binding.bind(made.circuit, values, made.taken) if values else made.circuit
 
 
 def _check(analysis: Analysis, item: Mapping[str, Any], limits: Mapping[str, Any]) -> None:

@@ -7,14 +7,12 @@ whose other end the client holds. The answer is two messages on the same connect
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import gc
 import importlib
 import json
 import os
+import resource
 import select
-import shutil
 import signal
 import socket
 import time
@@ -24,10 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtasks.circuits.sandbox import child
-from qtasks.circuits.sandbox.server_socket import listen
+from qtasks.circuits.sandbox import child, rehearsal
+from qtasks.circuits.sandbox.layers import Layers
 
 MAX_MESSAGE = 4096
+_LOOK_AT_SIZE_EVERY = 64
+"""Children between two looks at the server's own size."""
 
 
 @dataclass(slots=True)
@@ -42,10 +42,19 @@ class _Child:
 
 
 class Server:
-    """One thread, one poll loop. `spares` children are forked ahead of requests; at most `most` run at a time."""
+    """One thread, one poll loop. `spares` children are forked ahead of requests; at most `most` run at a time.
 
-    def __init__(self, listener: socket.socket, *, spares: int, most: int, parent: int | None) -> None:
+    When it has grown by `growth` bytes it takes no more requests, and ends with the last child: see `run`.
+    """
+
+    def __init__(
+        self, listener: socket.socket, layers: Layers, *, spares: int, most: int, growth: int, parent: int | None
+    ) -> None:
         self._listener = listener
+        self._layers = layers
+        self._most_resident = resident_bytes() + growth
+        self._reaped = 0
+        self._grown = False
         self._spares_wanted = spares
         self._most = most
         self._poll = select.poll()
@@ -69,10 +78,14 @@ class Server:
             if os.getppid() != parent:
                 raise SystemExit(0)
 
-    def run(self) -> None:
-        """Serves until SIGTERM, SIGINT or the end of the process that started it; then ends every child."""
+    def run(self) -> bool:
+        """Serves until SIGTERM, SIGINT or the end of the process that started it; then ends every child.
+
+        True: it has grown, and another process should take its place at the same socket.
+        """
         try:
             self._serve()
+            return self._grown
         finally:
             for running in self._children.values():
                 self._kill(running)
@@ -82,7 +95,10 @@ class Server:
     def _serve(self) -> None:
         self._listener.setblocking(False)
         while True:
-            self._listen(len(self._clients) + len(self._greeting) < self._most)
+            busy = len(self._clients) + len(self._greeting)
+            if self._grown and not busy:
+                return
+            self._listen(busy < self._most and not self._grown)
             # A new spare is forked only when nothing waits: the fork takes 2 ms.
             ready = self._poll.poll(0 if self._too_few_spares() else self._patience())
             if not ready and self._too_few_spares():
@@ -103,7 +119,7 @@ class Server:
         if descriptor in (self._parent, self._signals.fileno()):
             return None
         if descriptor in self._greeting:
-            return partial(self._begin, self._greeting.pop(descriptor))
+            return partial(self._begin, self._greeting[descriptor])
         if descriptor in self._children:
             return partial(self._reap, self._children[descriptor])
         if descriptor in self._clients:
@@ -131,11 +147,18 @@ class Server:
             client.setblocking(False)
             self._greeting[client.fileno()] = client
             self._poll.register(client, select.POLLIN)
+            self._begin(client)  # mostly it has spoken already
 
     def _begin(self, client: socket.socket) -> None:
         descriptors: list[int] = []
         try:
             message, descriptors, _, _ = socket.recv_fds(client, MAX_MESSAGE, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        del self._greeting[client.fileno()]
+        try:
             wall = float(json.loads(message)["wall"])
             if len(descriptors) != 1:
                 raise ValueError("a request carries one descriptor")
@@ -169,7 +192,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             try:
-                child.main(theirs.fileno(), server)
+                child.main(theirs.fileno(), server, self._layers)
                 os._exit(0)
             finally:
                 os._exit(70)
@@ -204,6 +227,9 @@ class Server:
             self._spares.remove(ended)
         if ended.control is not None:
             ended.control.close()
+        self._reaped += 1
+        if self._reaped % _LOOK_AT_SIZE_EVERY == 0:
+            self._grown = self._grown or resident_bytes() > self._most_resident
         client = ended.client
         if client is None:
             return
@@ -228,55 +254,15 @@ class Server:
 
 
 def warm() -> None:
-    """Imports what children need, and runs each reader once, so that no child pays for a first time."""
-    import io
-
+    """Imports what children need, and reads each format once, so that no child pays for a first time."""
     import numpy
-    import qiskit_qasm3_import  # noqa: F401 - 0.15 s, used through qiskit.qasm3
-    from qiskit import QuantumCircuit, qpy
 
-    from qtasks.circuits import formats, source
-    from qtasks.circuits.analysis import analyse
-    from qtasks.circuits.fingerprint import fingerprint
-
+    importlib.import_module("qiskit_qasm3_import")  # 0.15 s, used through qiskit.qasm3
     importlib.import_module("scipy.linalg")  # its OpenBLAS counts its threads now, while the environment says one
     numpy.random.seed()
-    bell = QuantumCircuit(2, 2)
-    bell.h(0)
-    bell.cx(0, 1)
-    bell.measure([0, 1], [0, 1])
-    qasm2 = b'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
-    qasm3 = b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
-    for data in (qasm2, qasm3, formats.dump(bell)):
-        circuit = formats.read(data, formats.detect(data))
-        analyse(circuit)
-        fingerprint(circuit)
-    source.Output().text()
-    qpy.load(io.BytesIO(formats.dump(bell)))
+    rehearsal.in_full()
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the server; see `--help`. Returns when the process that started it has ended."""
-    parser = argparse.ArgumentParser(prog="python -m qtasks.circuits.sandbox", description=__doc__)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--socket", type=Path, help="Unix socket to listen on, as a sidecar that runs by itself")
-    where.add_argument("--fd", type=int, help="descriptor of a listening socket; ends with the process that started it")
-    parser.add_argument("--parent", type=int, help="process id of the starter (with --fd)")
-    parser.add_argument("--folder", type=Path, help="folder to remove when the starter has ended (with --fd)")
-    parser.add_argument("--spares", type=int, default=2, help="children forked ahead of requests (2)")
-    parser.add_argument("--children", type=int, default=64, help="children at a time; further requests wait (64)")
-    options = parser.parse_args(arguments)
-    if options.fd is not None:
-        os.closerange(3, options.fd)
-        os.closerange(options.fd + 1, 2**31 - 1)
-        listener = socket.socket(fileno=options.fd)
-    else:
-        listener = listen(options.socket, mode=0o660)
-    warm()
-    os.environ.clear()
-    gc.collect()
-    gc.freeze()  # children share these objects' pages: a collection in a child must not touch them
-    Server(listener, spares=options.spares, most=options.children, parent=options.parent).run()
-    if options.folder is not None and os.getppid() != options.parent:  # killed, or it would have done so itself
-        shutil.rmtree(options.folder, ignore_errors=True)
-    return 0
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
 import struct
 import time
-from typing import Any
+from typing import Any, Protocol
 
 _LENGTHS = struct.Struct("!II")
 MAX_HEADER = 8 * 2**20
@@ -24,11 +23,17 @@ def frame(header: dict[str, Any], *bodies: bytes) -> bytes:
     return b"".join((_LENGTHS.pack(len(text), sum(map(len, bodies))), text, *bodies))
 
 
-class Reader:
-    """Frames from a socket, read ahead in large pieces."""
+class Readable(Protocol):
+    """What a frame can be read from: a socket, or a child's end of one."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def recv(self, most: int, /) -> bytes: ...
+
+
+class Reader:
+    """Frames from a socket, read ahead in large pieces; with `deadline`s only from one that has `settimeout`."""
+
+    def __init__(self, sock: Readable) -> None:
+        self._sock: Any = sock
         self._buffer = b""
         self._at = 0
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumRegister
 from qiskit.circuit.classical import expr, types
@@ -125,6 +128,7 @@ PIECES: dict[str, Callable[[QuantumCircuit], Any]] = {
     "nothing": lambda qc: None,
     "rz of a quarter": lambda qc: qc.rz(math.pi / 2, 0),
     "rz near a quarter": lambda qc: qc.rz(math.pi / 2 + 1e-9, 0),
+    "rz of an endless angle": lambda qc: qc.rz(1e308, 0),
     "rz of many quarters": lambda qc: qc.rz(50 * math.pi + 1e-14, 0),
     "p of pi": lambda qc: qc.p(math.pi, 0),
     "identity u": lambda qc: qc.u(0, 0, 0, 0),
@@ -234,3 +238,64 @@ def test_it_is_plain_json_and_needs_no_qiskit() -> None:
 def test_an_empty_circuit_is_analysed() -> None:
     assert analyse(QuantumCircuit()).depth == 0
     assert analyse(QuantumCircuit(2)).active_qubits == 0
+
+
+GATES = st.lists(
+    st.tuples(
+        st.sampled_from(["h", "t", "rx", "cx", "ccx", "swap", "measure", "reset", "barrier", "if", "for", "own"]),
+        st.permutations(range(4)),
+    ),
+    max_size=25,
+)
+
+
+def _random(steps: list[tuple[str, list[int]]]) -> QuantumCircuit:
+    own = QuantumCircuit(2, name="own")
+    own.h(0)
+    own.cx(0, 1)
+    qc = QuantumCircuit(4, 4)
+    for name, (a, b, c, _) in steps:
+        if name == "rx":
+            qc.rx(0.1, a)
+        elif name in ("cx", "swap"):
+            getattr(qc, name)(a, b)
+        elif name == "ccx":
+            qc.ccx(a, b, c)
+        elif name == "measure":
+            qc.measure(a, b)
+        elif name == "barrier":
+            qc.barrier(a, b)
+        elif name == "if":
+            with qc.if_test((b, 1)):
+                qc.x(a)
+                qc.cz(a, c)
+        elif name == "for":
+            with qc.for_loop(range(3)):
+                qc.cx(a, b)
+        elif name == "own":
+            qc.append(own.to_gate(), [a, b])
+        else:
+            getattr(qc, name)(a)
+    return qc
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(GATES)
+def test_its_numbers_are_qiskits_own(steps: list[tuple[str, list[int]]]) -> None:
+    qc = _random(steps)
+    analysis = analyse(qc)
+    names = [name for name, _ in steps]
+    blocks = {"x": names.count("if"), "cz": names.count("if"), "cx": names.count("for")}
+    counted = {name: qc.count_ops().get(name, 0) + blocks.get(name, 0) for name in {*qc.count_ops(), *blocks}}
+    assert analysis.gates == {name: count for name, count in counted.items() if count}
+    assert (analysis.qubits, analysis.clbits) == (qc.num_qubits, qc.num_clbits)
+    assert (analysis.depth, analysis.size) == (qc.depth(), qc.size())
+    two = ("cx", "swap", "own", "cz")
+    assert analysis.two_qubit_gates == sum(analysis.gates.get(name, 0) for name in two)
+    assert analysis.measurements == names.count("measure")
+    assert analysis.control_flow == [name for name in ("for_loop", "if_else") if qc.count_ops().get(name)]
+    assert analysis.has_control_flow == bool(analysis.control_flow)
+    assert analysis.dynamic == ("if" in names)
+    assert analysis.resets == ("reset" in names)
+    unrolled = sum({"own": 2, "for": 1 + 3, "if": 1 + 2, "barrier": 0}.get(name, 1) for name in names)
+    assert analysis.expanded_size == unrolled

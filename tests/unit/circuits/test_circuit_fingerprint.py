@@ -95,6 +95,81 @@ def test_the_same_circuit_in_every_format_has_one_fingerprint() -> None:
     assert len({fingerprint(one) for one in written}) == 1
 
 
+def test_a_standard_gate_that_a_file_defines_is_the_standard_gate() -> None:
+    qc, own = QuantumCircuit(2), QuantumCircuit(2)
+    qc.rzz(0.3, 0, 1)
+    assert fingerprint(formats.read(qasm3.dumps(qc).encode(), "qasm3")) == fingerprint(qc)
+    free = QuantumCircuit(2)
+    free.rzz(2 * Parameter("phi"), 0, 1)
+    assert fingerprint(formats.read(qasm3.dumps(free).encode(), "qasm3")) == fingerprint(free)
+    inner = QuantumCircuit(2, name="rzz")
+    inner.cx(0, 1)
+    own.append(inner.to_gate(), [0, 1])
+    assert fingerprint(own) != fingerprint(qc)
+
+
+def as_python(qc: QuantumCircuit) -> QuantumCircuit:
+    """The circuit from Python source that calls one method for each instruction."""
+    lines = ["from qiskit import QuantumCircuit", f"qc = QuantumCircuit({qc.num_qubits}, {qc.num_clbits})"]
+    for instruction in qc.data:
+        bits = [qc.find_bit(bit).index for bit in (*instruction.qubits, *instruction.clbits)]
+        values = [repr(float(value)) for value in instruction.params]
+        lines.append(f"qc.{instruction.name}({', '.join([*values, *map(str, bits)])})")
+    names: dict[str, QuantumCircuit] = {}
+    exec("\n".join(lines), names)
+    return names["qc"]
+
+
+WIDTHS = {
+    "h": 1,
+    "sx": 1,
+    "tdg": 1,
+    "rx": 1,
+    "p": 1,
+    "u": 1,
+    "cx": 2,
+    "cp": 2,
+    "rzz": 2,
+    "swap": 2,
+    "ccx": 3,
+    "reset": 1,
+}
+ANGLES = {"rx": 1, "p": 1, "u": 3, "cp": 1, "rzz": 1}
+# Qiskit writes an angle within 1e-9 of a fraction of pi, or of 0, as that fraction: see docs/decisions/fingerprint.md.
+WRITTEN_ANGLE = st.integers(-10_000, 10_000).map(lambda n: n / 1000) | st.sampled_from(
+    [math.pi / 3, 0.1 + 0.2, -math.pi]
+)
+WRITTEN = st.lists(
+    st.tuples(
+        st.sampled_from([*WIDTHS, "barrier", "measure"]),
+        st.permutations(range(3)),
+        st.lists(WRITTEN_ANGLE, min_size=3, max_size=3),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.system
+@settings(max_examples=40, deadline=None)
+@given(WRITTEN)
+def test_how_a_circuit_was_written_down_does_not_count(steps: list[tuple[str, list[int], list[float]]]) -> None:
+    qc = QuantumCircuit(3, 3)
+    for name, order, angles in steps:
+        if name == "barrier":
+            qc.barrier(order[:2])
+        elif name == "measure":
+            qc.measure(order[0], order[1])
+        else:
+            getattr(qc, name)(*angles[: ANGLES.get(name, 0)], *order[: WIDTHS[name]])
+    written = {
+        "python": as_python(qc),
+        "qpy": through_qpy(qc),
+        "qasm2": formats.read(qasm2.dumps(qc).encode(), "qasm2"),
+        "qasm3": formats.read(qasm3.dumps(qc).encode(), "qasm3"),
+    }
+    assert {how: fingerprint(one) for how, one in written.items()} == dict.fromkeys(written, fingerprint(qc))
+
+
 def test_every_kind_of_instruction_survives_qpy() -> None:
     assert fingerprint(everything()) == fingerprint(everything()) == fingerprint(through_qpy(everything()))
 
