@@ -182,7 +182,7 @@ class Client:
             for submission, key in zip(submissions, keys, strict=True)
         ]
         for submission, job in zip(submissions, new, strict=True):
-            if job.object_key is not None:
+            if job.object_key is not None and submission.data is not None:
                 self._objects.put(job.object_key, submission.data)
         existing: dict[str, Existing] = {}
         with self._store.begin() as tx:

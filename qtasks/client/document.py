@@ -19,7 +19,7 @@ def document(
     """The job of `row` (see `store.jobs.get`) as plain JSON data; with `code`, its circuit is complete."""
     resource = row.resource
     spec = resource["spec"]
-    if code is not None:
+    if code is not None and spec["circuit"]["source"] == "inline":
         spec = {**spec, "circuit": {**spec["circuit"], **_written(row.format, code)}}
     metadata = {
         **resource.get("metadata", {}),
@@ -59,6 +59,7 @@ def _status(row: Any, conditions: Sequence[KnownCondition], attempts: Sequence[A
         "backend": row.backend,
         "startTime": _time(row.started_at),
         "completionTime": _time(row.finished_at),
+        "source": _source(row),
         "circuit": _circuit(row),
         "metrics": row.metrics,
         "counts": row.counts,
@@ -71,6 +72,16 @@ def _status(row: Any, conditions: Sequence[KnownCondition], attempts: Sequence[A
 
 def _exact(row: Any) -> str:
     return f"${(Decimal(row.cost_micros) / 1_000_000).normalize():f}"
+
+
+def _source(row: Any) -> dict[str, Any] | None:
+    """What was fetched; None for an inline circuit, and until it is."""
+    if row.origin is None:
+        return None
+    # For any other source the commit is that of the folder it was submitted from.
+    commit = row.git_commit if row.resource["spec"]["circuit"]["source"] == "git" else None
+    known = {"origin": row.origin, "commit": commit, "sha256": row.input_sha256, "format": row.format}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _circuit(row: Any) -> dict[str, Any] | None:

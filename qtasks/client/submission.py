@@ -50,11 +50,11 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job as its user means it: its options and its circuit."""
+    """A job as its user means it: its options and its circuit, or where that will be fetched from (`data` None)."""
 
     template: Template
-    format: str
-    data: bytes
+    format: str | None
+    data: bytes | None
 
 
 def is_resource(what: Any) -> bool:
@@ -135,19 +135,15 @@ def _is_circuit_path(text: str) -> bool:
 def from_resource(job: QiskitJob, settings: Settings) -> Submission:
     """A submission of a whole resource; raises InvalidInput for what this version does not run."""
     circuit = job.spec.circuit
-    if circuit.source is not CircuitSource.INLINE:
-        raise InvalidInput(
-            f"This version of qtasks takes inline circuits only, not source: {circuit.source.value}.",
-            reason="SourceUnsupported",
-            hint="Put the code into spec.circuit.code, or submit the file: qtasks run circuit.py.",
-        )
     if job.spec.program is not Program.SAMPLER:
         raise InvalidInput(
             f"This version of qtasks runs the sampler only, not program: {job.spec.program.value}.",
             reason="ProgramUnsupported",
         )
-    assert circuit.code is not None, "an inline source has code"
     declared = circuit.format.value if circuit.format is not None else None
+    if circuit.source is not CircuitSource.INLINE:
+        return Submission(Template.of(job), declared, None)
+    assert circuit.code is not None, "an inline source has code"
     data = _decoded(circuit.code) if declared == "qpy" or circuit.code.startswith("UUlTS0lU") else circuit.code.encode()
     return _submission(Template.of(job), declared or detect(data), data, settings)
 
@@ -188,8 +184,8 @@ def new_job(
     """The rows of a submission. A circuit too large for its row gets an object key instead; the caller writes it."""
     job_id = new_id()
     job = submission.template.job
-    spec, metadata = job.spec, job.metadata
-    small = len(submission.data) <= settings.inline_input_bytes
+    spec, metadata, data = job.spec, job.metadata, submission.data
+    small = data is None or len(data) <= settings.inline_input_bytes
     return NewJob(
         id=job_id,
         namespace=namespace,
@@ -197,21 +193,23 @@ def new_job(
         idempotency_key=idempotency_key,
         priority=spec.execution.priority.level,
         shots=spec.execution.shots,
-        # Each Python source has a sandbox child of its own; the other formats share one.
-        batchable=submission.format != "python",
+        # Each Python source has a sandbox child of its own, and nobody waits for another's fetch; the rest share one.
+        batchable=data is not None and submission.format != "python",
         total_seconds=spec.timeouts.total.seconds if spec.timeouts.total is not None else None,
         labels=metadata.labels or {},
         resource=submission.template.resource,
         spec_hash=_spec_hash(submission),
         format=submission.format,
-        data=submission.data if small else None,
-        object_key=None if small else keys.pending_input(namespace, job_id, submission.format),
-        sha256=hashlib.sha256(submission.data).hexdigest(),
-        git_commit=git_commit,
+        data=data if small else None,
+        object_key=None if small else keys.pending_input(namespace, job_id, str(submission.format)),
+        sha256=None if data is None else hashlib.sha256(data).hexdigest(),
+        # A circuit from Git has a commit of its own, known when it is fetched.
+        git_commit=None if spec.circuit.source is CircuitSource.GIT else git_commit,
     )
 
 
 def _spec_hash(submission: Submission) -> str:
+    # The template's part holds the reference of a circuit that is yet to be fetched.
     digest = hashlib.sha256(submission.template.spec)
-    digest.update(submission.data)
+    digest.update(submission.data or b"")
     return digest.hexdigest()

@@ -21,6 +21,16 @@ def pending_input(namespace: str, job_id: str, format: str) -> str:  # noqa: A00
     return _key("pending", namespace, job_id, f"input.{_extension(format)}")
 
 
+def pending_fetched(namespace: str, job_id: str, format: str, fence: int) -> str:  # noqa: A002
+    """Key of the circuit that the claim numbered `fence` fetched for a job that is not final."""
+    return _key("pending", namespace, job_id, f"fetched-{fence}.{_extension(format)}")
+
+
+def pending(namespace: str, job_id: str) -> str:
+    """What the keys of all objects of a job that is not final begin with."""
+    return _key("pending", namespace, job_id) + "/"
+
+
 def pending_circuit(namespace: str, job_id: str) -> str:
     """Key of the checked circuit (canonical QPY) of a job that is not final, when it is large."""
     return _key("pending", namespace, job_id, "circuit.qpy")

@@ -36,7 +36,10 @@ class Provenance:
     two_qubit_gates: int | None = None
     count_ops: Mapping[str, int] | None = None  # gates by name, as QuantumCircuit.count_ops()
     versions: Mapping[str, str] | None = None  # see versions()
-    git_commit: str | None = None  # of the submitter's working directory
+    git_commit: str | None = None  # of the circuit's repository for source git, else of the submitter's folder
+    source_origin: str | None = None  # where the circuit was fetched from; None for an inline one
+    source_sha256: str | None = None  # of the circuit's text or bytes, as they were submitted or fetched
+    reused_from: str | None = None  # id of the job that ran, where a stored result answers an identical job
     submission_time: str | None = None  # these three: UTC, ISO 8601, with Z; see timestamp()
     start_time: str | None = None  # of the attempt that gave this result
     completion_time: str | None = None
@@ -62,10 +65,13 @@ class Provenance:
             "method": self.method,
             "optimization_level": self.optimization_level,
             "queue_seconds": self.queue_seconds,
+            "reused_from": self.reused_from,
             "run_seconds": self.run_seconds,
             "seed_simulator": self.seed_simulator,
             "seed_transpiler": self.seed_transpiler,
             "simulator_cost": None if cost is None else format(cost, "f"),
+            "source_origin": self.source_origin,
+            "source_sha256": self.source_sha256,
             "start_time": self.start_time,
             "submission_time": self.submission_time,
             "threads": self.threads,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from qtasks.errors import NotFound, QTasksError, Unavailable
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
 from qtasks.objects import keys
-from qtasks.resources import JobSpec
+from qtasks.resources import CircuitSource, JobSpec
 from qtasks.results import JobResult, decode
 from qtasks.results.outputs import deliver
 from qtasks.stages.batch import stored_spec
@@ -33,7 +33,12 @@ def see_to(worker: Worker, job_id: str, *, result: JobResult | None = None) -> N
             _copy(worker, payload.input_key, kept)
             with worker.store.begin() as tx:
                 upkeep.moved(tx, job_id, input_key=kept)
-        worker.objects.delete(keys.pending_input(row.namespace, job_id, row.format))
+        if spec.circuit.source is CircuitSource.INLINE:
+            worker.objects.delete(keys.pending_input(row.namespace, job_id, row.format))
+        else:
+            # Each claim that fetched has a key of its own, also one that lost the job before it could note it.
+            for key in list(worker.objects.list(keys.pending(row.namespace, job_id))):
+                worker.objects.delete(key)
     worker.objects.delete(keys.pending_circuit(row.namespace, job_id))
     with worker.store.begin() as tx:
         upkeep.tied_up(tx, [job_id])

@@ -23,11 +23,25 @@ class Item:
     format: str | None
     data: bytes | None
     input_key: str | None
+    sha256: str | None
+    """Of what was submitted or fetched."""
     git_commit: str | None
+    origin: str | None
+    """Where the circuit was fetched from; None for an inline one."""
     fingerprint: str | None = None
     analysis: Mapping[str, Any] | None = None
     qpy: bytes | None = None
     circuit_key: str | None = None
+
+    @property
+    def to_be_fetched(self) -> bool:
+        """Whether the job has yet to get its circuit from where its source says."""
+        return self.data is None and self.input_key is None
+
+    @property
+    def loose_ends(self) -> bool:
+        """Whether something is left to do once the job is final: see `aftercare`."""
+        return self.spec.output is not None or self.input_key is not None or self.circuit_key is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +65,13 @@ def load(store: Store, claim: Claim) -> Batch:
         items = {
             row.id: Item(
                 job=known[row.id],
-                spec=_spec(json.dumps(row.resource["spec"], sort_keys=True)),
+                spec=spec_of(row.resource),
                 format=row.format,
                 data=row.data,
                 input_key=row.input_key,
+                sha256=row.sha256,
                 git_commit=row.git_commit,
+                origin=row.origin,
                 fingerprint=row.fingerprint,
                 analysis=row.analysis,
                 qpy=row.qpy,
@@ -64,6 +80,11 @@ def load(store: Store, claim: Claim) -> Batch:
             for row in jobs.payload(tx, claim.ids)
         }
     return Batch(claim, {job_id: items[job_id] for job_id in claim.ids if job_id in items})
+
+
+def spec_of(resource: Mapping[str, Any]) -> JobSpec:
+    """The spec of a job's resource as the database keeps it."""
+    return _spec(json.dumps(resource["spec"], sort_keys=True))
 
 
 @lru_cache(maxsize=256)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from qtasks.backends.protocol import BackendError
-from qtasks.errors import QTasksError
-from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, backoff_seconds
+from qtasks.errors import QTasksError, Unavailable
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage, backoff_seconds
 from qtasks.stages.batch import Item
 from qtasks.store import moves
 from qtasks.store.claims import Claim
@@ -27,19 +27,54 @@ def fail(tx: Connection, claim: Claim, item: Item, error: QTasksError, *, condit
 
 
 def fail_or_retry(tx: Connection, claim: Claim, item: Item, error: BackendError) -> Phase | None:
-    """After a failed attempt: Retrying where that may help and the policy allows it, else Failed; None when the claim
-    was lost."""
-    policy = item.spec.retry_policy
-    if error.heals and item.job.attempt <= policy.max_retries:
-        delay = backoff_seconds(
-            item.job.attempt,
-            initial=policy.backoff.initial.seconds,
-            maximum=policy.backoff.maximum.seconds,
-            multiplier=float(policy.backoff.multiplier),
-        )
-        message = f"Attempt {item.job.attempt} failed: {error.message} Trying again in {delay:g} s."
-        held = moves.retry(
-            tx, claim, item.job.id, delay_seconds=delay, event=Event(error.reason, message, warning=True)
-        )
-        return Phase.RETRYING if held else None
+    """After a failed attempt to run: Retrying where that may help and the policy allows it, else Failed; None when the
+    claim was lost."""
+    if error.heals and _may_retry(item):
+        return _retry(tx, claim, item, error, at=Stage.SCHEDULING)
     return Phase.FAILED if fail(tx, claim, item, error, condition=ConditionType.EXECUTED) else None
+
+
+def fail_or_fetch_again(tx: Connection, claim: Claim, item: Item, error: QTasksError) -> Phase | None:
+    """After a fetch that failed: as `fail_or_retry`; a source that did not answer may heal, every other error stays."""
+    if isinstance(error, Unavailable):
+        if _may_retry(item):
+            return _retry(tx, claim, item, error, at=Stage.VALIDATION, condition=ConditionType.VALIDATED)
+        error = QTasksError(
+            f"{error.message} It was tried {item.job.attempt} times.",
+            reason=error.reason,
+            hint="See whether the source answers, then submit the job again.",
+        )
+    return Phase.FAILED if fail(tx, claim, item, error, condition=ConditionType.VALIDATED) else None
+
+
+def _may_retry(item: Item) -> bool:
+    return item.job.attempt <= item.spec.retry_policy.max_retries
+
+
+def _retry(
+    tx: Connection,
+    claim: Claim,
+    item: Item,
+    error: QTasksError,
+    *,
+    at: Stage,
+    condition: ConditionType | None = None,
+) -> Phase | None:
+    backoff = item.spec.retry_policy.backoff
+    delay = backoff_seconds(
+        item.job.attempt,
+        initial=backoff.initial.seconds,
+        maximum=backoff.maximum.seconds,
+        multiplier=float(backoff.multiplier),
+    )
+    message = f"Attempt {item.job.attempt} failed: {error.message} Trying again in {delay:g} s."
+    held = moves.retry(
+        tx,
+        claim,
+        item.job.id,
+        delay_seconds=delay,
+        event=Event(error.reason, message, warning=True),
+        stage=at,
+        conditions=[Condition(condition, ConditionStatus.UNKNOWN, error.reason, message)] if condition else [],
+    )
+    return Phase.RETRYING if held else None

@@ -90,7 +90,7 @@ def execute(worker: Worker, batch: Batch) -> None:
     held, ended = worker.store.insist(commit, seconds=300)
     worker.notifier.tell({**dict.fromkeys(held, Phase.COMPLETED), **ended})
     for job_id, item in batch.items.items():
-        if job_id in held and _has_loose_ends(item):
+        if job_id in held and item.loose_ends:
             see_to(worker, job_id, result=finished[job_id].result)
 
 
@@ -169,6 +169,8 @@ def _result(worker: Worker, item: Item, ran: Ran, started: datetime, completed: 
         count_ops=ran.gates,
         versions=versions(),
         git_commit=item.git_commit,
+        source_origin=item.origin,
+        source_sha256=item.sha256,
         submission_time=timestamp(created),
         start_time=timestamp(started),
         completion_time=timestamp(completed),
@@ -205,12 +207,8 @@ def _alike(batch: Batch, finished: Mapping[str, Finished]) -> dict[tuple[int, bo
     """The finished jobs by what their rows have in common, so that one statement writes many."""
     alike: dict[tuple[int, bool], list[str]] = defaultdict(list)
     for job_id, done in finished.items():
-        alike[done.cost_micros, _has_loose_ends(batch.items[job_id])].append(job_id)
+        alike[done.cost_micros, batch.items[job_id].loose_ends].append(job_id)
     return alike
-
-
-def _has_loose_ends(item: Item) -> bool:
-    return item.spec.output is not None or item.input_key is not None or item.circuit_key is not None
 
 
 def _seconds(span: timedelta) -> float:

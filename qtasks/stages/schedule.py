@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 from qtasks.backends.protocol import LOCAL_SIMULATOR
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
-from qtasks.resources import BackendType, Reuse
+from qtasks.resources import BackendType
 from qtasks.stages.batch import Batch, Item
 from qtasks.stages.endings import fail
-from qtasks.stages.validate import readable
+from qtasks.stages.fit import readable
+from qtasks.stages.reuse import reuse
 from qtasks.stages.worker import Worker
 from qtasks.store import moves, upkeep
 from qtasks.store.records import Condition, Event, settle_condition
@@ -46,6 +47,9 @@ _UNCHECKED = Condition(
 
 def schedule(worker: Worker, batch: Batch) -> Batch | None:
     """Choose where the jobs of `batch` run; returns what to carry on with at the execution stage."""
+    batch = reuse(worker, batch)
+    if not batch.items:
+        return None
     refused = {job_id: _refusal(item) for job_id, item in batch.items.items()}
     wanted = [job_id for job_id, error in refused.items() if error is None]
     largest = max((batch.items[job_id].job.memory for job_id in wanted), default=0)
@@ -122,8 +126,6 @@ def _capacity(worker: Worker) -> int:
 def _scheduled(item: Item) -> Condition:
     """Where the job runs, and what of its spec that leaves without effect."""
     idle = [path for name, path in _NOT_HONOURED.items() if name in item.spec.model_fields_set]
-    if item.spec.execution.reuse is not Reuse.NEVER:
-        idle.append("spec.execution.reuse")
     message = f"The job runs on {LOCAL_SIMULATOR}."
     if idle:
         message += f" Without effect there, in this version: {', '.join(idle)}."

@@ -1,77 +1,76 @@
-"""Validation: the circuit goes through the sandbox, and what comes back is checked against where it is to run."""
+"""Validation: the circuit is fetched where it lies elsewhere, goes through the sandbox, and what comes back is checked
+against where it is to run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from qtasks.backends.sizing import Size, size
-from qtasks.circuits.analysis import Analysis
-from qtasks.circuits.sandbox import Checked, Limits, Rejected, Source
+from sqlalchemy import Connection
+
+from qtasks.backends.sizing import Size
+from qtasks.circuits.sandbox import Checked
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
 from qtasks.objects import keys
-from qtasks.resources import Quantity
-from qtasks.stages.batch import Batch, Item, input_of
+from qtasks.stages.batch import Batch, Item
+from qtasks.stages.check import Verdict, check
 from qtasks.stages.endings import fail
+from qtasks.stages.fetch import fetched
+from qtasks.stages.fit import fit
 from qtasks.stages.worker import Worker
 from qtasks.store import moves
 from qtasks.store.records import Condition, Event, record
 
-_VALID = Condition(
-    ConditionType.VALIDATED, ConditionStatus.TRUE, "CircuitValid", "The circuit is valid and its backend can run it."
-)
+_NOT_RUN = ", from the cache: its source was not run again"
 
 
 def validate(worker: Worker, batch: Batch) -> Batch | None:
     """Check the circuits of `batch`; returns what to carry on with at the scheduling stage."""
-    passed: dict[str, tuple[Checked, Size]] = {}
+    batch = fetched(worker, batch)
+    if not batch.items:
+        return None
+    verdicts = check(worker, batch)
+    passed: dict[str, Size] = {}
     failed: dict[str, InvalidInput] = {}
-    answers = _check(worker, batch)
-    for job_id, answer in answers.items():
+    for job_id, verdict in verdicts.items():
         item = batch.items[job_id]
         try:
-            if isinstance(answer, Rejected):
-                raise _refusal(answer)
-            passed[job_id] = (answer, _fit(item, answer.analysis))
+            checked = verdict.checked
+            passed[job_id] = fit(item, checked.analysis)
         except InvalidInput as error:
             failed[job_id] = error
-    for job_id, (checked, fit) in passed.items():
-        item = batch.items[job_id]
-        assert fit.memory is not None, "_fit refuses what cannot run"
-        item.job = replace(item.job, memory=fit.memory)
-        item.fingerprint, item.analysis, item.qpy = checked.fingerprint, checked.analysis.as_data(), checked.qpy
-        if len(checked.qpy) > worker.settings.inline_input_bytes:
-            item.circuit_key = keys.pending_circuit(item.job.namespace, job_id)
-            worker.objects.put(item.circuit_key, checked.qpy)
+        else:
+            _take_up(worker, item, checked, passed[job_id])
     stay = bool(passed) and worker.may_carry_on(batch.claim, Stage.SCHEDULING)
-    small = {job_id for job_id, (_, fit) in passed.items() if fit.small and not batch.items[job_id].job.alone}
+    small = {job_id for job_id, size in passed.items() if size.small and not batch.items[job_id].job.alone}
     # What is large was only read together: each is a job of its own from here on, for whoever is free.
     carried = set(small or list(passed)[:1]) if stay else set()
-    groups: dict[tuple[int, bool, bool], list[str]] = defaultdict(list)
+    groups: dict[tuple[int, bool, bool, bool], list[str]] = defaultdict(list)
     for job_id in passed:
-        groups[batch.items[job_id].job.memory, job_id in small, job_id in carried].append(job_id)
+        memory = batch.items[job_id].job.memory
+        groups[memory, job_id in small, job_id in carried, verdicts[job_id].not_run].append(job_id)
     held: set[str] = set()
     with worker.store.begin() as tx:
-        for (memory, batchable, keep), ids in groups.items():
+        for (memory, batchable, keep, not_run), ids in groups.items():
+            event, condition = _valid(not_run=not_run)
             held |= moves.advance(
                 tx,
                 batch.claim,
                 ids,
                 Phase.SCHEDULING,
                 stage=Stage.SCHEDULING,
-                event=Event("CircuitValid", "The circuit is valid; waiting for a backend."),
+                event=event,
                 also=[Event(Phase.SCHEDULING, "Carried on to scheduling.")] if keep else [],
-                conditions=[_VALID],
+                conditions=[condition],
                 keep=keep,
                 memory=memory,
                 batchable=batchable,
             )
         moves.keep_circuits(tx, [_row(batch.items[job_id]) for job_id in passed if job_id in held])
-        for job_id, answer in answers.items():
-            if answer.output:
-                record(tx, [job_id], Event("Output", answer.output), source="the circuit's source")
+        _pass_on_words(tx, verdicts)
         for job_id, refusal in failed.items():
             fail(tx, batch.claim, batch.items[job_id], refusal, condition=ConditionType.VALIDATED)
     worker.tell_progress(list(held), Phase.SCHEDULING)
@@ -82,66 +81,32 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
     return rest.replace(rest.claim.at(Stage.SCHEDULING)) if rest.items else None
 
 
-def _check(worker: Worker, batch: Batch) -> dict[str, Checked | Rejected]:
-    """What the sandbox says of each circuit, those with the same time limit together."""
-    assert worker.sandbox is not None, "a worker that consumes validation has a sandbox"
-    by_limit: dict[float, list[Source]] = defaultdict(list)
-    for job_id, item in batch.items.items():
-        parameters = {name: float(value) for name, value in item.spec.execution.parameters.items()}
-        source = Source(job_id, item.format, input_of(item, worker.objects), parameters or None)
-        by_limit[item.spec.timeouts.validation.seconds].append(source)
-    answers: dict[str, Checked | Rejected] = {}
-    for seconds, sources in by_limit.items():
-        limits = Limits(wall_seconds=seconds, memory_bytes=Quantity(worker.settings.sandbox_memory).bytes)
-        answers |= {answer.id: answer for answer in worker.sandbox.check(sources, limits)}
-    return answers
+def _take_up(worker: Worker, item: Item, checked: Checked, size: Size) -> None:
+    """Let the item go on with the checked circuit, which is put into the object store when it is large."""
+    assert size.memory is not None, "fit() refuses what cannot run"
+    item.job = replace(item.job, memory=size.memory)
+    item.fingerprint, item.analysis, item.qpy = checked.fingerprint, checked.analysis.as_data(), checked.qpy
+    if len(checked.qpy) > worker.settings.inline_input_bytes:
+        item.circuit_key = keys.pending_circuit(item.job.namespace, item.job.id)
+        worker.objects.put(item.circuit_key, checked.qpy)
 
 
-def _refusal(answer: Rejected) -> InvalidInput:
-    place = f" (line {answer.line}" if answer.line else ""
-    if place and answer.column is not None:
-        place += f", column {answer.column}"
-    where = f"{place})" if place else ""
-    quoted = f": `{answer.text.strip()}`" if answer.text else "."
-    return InvalidInput(f"{answer.message.rstrip('.')}{where}{quoted}", reason=answer.reason, hint=answer.hint)
+def _valid(*, not_run: bool) -> tuple[Event, Condition]:
+    known = _NOT_RUN if not_run else ""
+    condition = f"The circuit is valid and its backend can run it{known}."
+    return (
+        Event("CircuitValid", f"The circuit is valid{known}; waiting for a backend."),
+        Condition(ConditionType.VALIDATED, ConditionStatus.TRUE, "CircuitValid", condition),
+    )
 
 
-def _fit(item: Item, analysis: Analysis) -> Size:
-    """The size of a job; raises InvalidInput where no worker could ever run it as it asks."""
-    execution = item.spec.execution
-    fit = size(analysis, method=execution.method.value, shots=execution.shots)
-    if fit.memory is None:
-        raise InvalidInput(
-            f"Aer's {fit.method} method cannot run this circuit.",
-            reason="MethodCannotRun",
-            hint="Use execution.method: automatic.",
-        )
-    layout = execution.initial_layout
-    if layout is not None and len(layout) != analysis.qubits:
-        raise InvalidInput(
-            f"execution.initialLayout names {len(layout)} qubits, but the circuit has {analysis.qubits}.",
-            reason="InvalidLayout",
-            hint="Give one physical qubit for each qubit of the circuit, in order.",
-        )
-    limit = execution.memory_limit
-    if limit is not None and fit.memory > limit.bytes:
-        raise InvalidInput(
-            f"Simulating {analysis.active_qubits} qubits with Aer's {fit.method} method takes about "
-            f"{readable(fit.memory)}, more than execution.memoryLimit, {limit}.",
-            reason="MemoryLimitExceeded",
-            hint="Raise the limit, use fewer qubits, or try execution.method: matrix_product_state.",
-        )
-    return fit
-
-
-def readable(count: int) -> str:
-    """A number of bytes as people write it: `16.0 TiB`."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
-        if value < 1024 or unit == "EiB":
-            return f"{value:.0f} {unit}" if unit in ("B", "KiB", "MiB") else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError("unreachable: the last unit takes everything")
+def _pass_on_words(tx: Connection, verdicts: Mapping[str, Verdict]) -> None:
+    """Write down what the sandbox noticed, and what a source printed."""
+    for job_id, verdict in verdicts.items():
+        for note in verdict.answer.notes:
+            record(tx, [job_id], Event("Note", note), source="the circuit's source")
+        if verdict.answer.output:
+            record(tx, [job_id], Event("Output", verdict.answer.output), source="the circuit's source")
 
 
 def _row(item: Item) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from qtasks.queue import Hint, Publisher
 from qtasks.resources import Quantity
 from qtasks.scheduling.fairness import Turn, aged, turns
 from qtasks.settings import Settings
+from qtasks.stages.cache import ValidationCache
 from qtasks.stages.leases import LeaseHolder
-from qtasks.store import Store, claims, moves
+from qtasks.store import Store, claims, keys, moves
 from qtasks.store.claims import Claim, Head
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Worker:
         self.leases.close()
         self.publisher.close()
         self.notifier.close()
+        if "validation_cache" in self.__dict__:
+            self.validation_cache.close()
         self.store.close()
 
     @property
@@ -111,6 +114,14 @@ class Worker:
         from qtasks.backends.aer import AerBackend
 
         return AerBackend(Cores(self.identity.runtime / "cores", self.identity.threads))
+
+    @cached_property
+    def validation_cache(self) -> ValidationCache:
+        return ValidationCache(self.settings, self._cache_key)
+
+    def _cache_key(self) -> bytes:
+        with self.store.begin() as tx:
+            return keys.signing_key(tx, "validation-cache")
 
     def claim(self, stage: Stage) -> Claim | None:
         """Claim the best work that waits: at `stage`, or at another stage of this worker where it is more urgent."""

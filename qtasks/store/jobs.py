@@ -38,7 +38,8 @@ class NewJob:
     format: str | None
     data: bytes | None
     object_key: str | None
-    sha256: str
+    sha256: str | None
+    """None while the circuit has yet to be fetched; so are format (unless it was given), data and object_key."""
     git_commit: str | None
 
 
@@ -204,6 +205,7 @@ _FULL = (
         inputs.c.format,
         inputs.c.sha256.label("input_sha256"),
         inputs.c.git_commit,
+        inputs.c.origin,
         circuits.c.fingerprint,
         circuits.c.analysis,
         results.c.object_key.label("result_key"),
@@ -286,7 +288,9 @@ _PAYLOAD = (
         inputs.c.format,
         inputs.c.data,
         inputs.c.object_key.label("input_key"),
+        inputs.c.sha256,
         inputs.c.git_commit,
+        inputs.c.origin,
         circuits.c.fingerprint,
         circuits.c.analysis,
         circuits.c.qpy,

@@ -67,32 +67,45 @@ def finish(
     phase: Phase,
     *,
     event: Event,
+    first: Sequence[Event] = (),
     conditions: Sequence[Condition] = (),
     **values: Any,
 ) -> set[str]:
-    """End jobs in the final `phase`, with the event's reason and message as theirs. Returns the ids that were held."""
-    return _move(tx, claim, ids, Change(phase, {**_ended(event), **values}, (event,), conditions, closes=event))
+    """End jobs in the final `phase`, with the event's reason and message as theirs, after what came `first`. Returns
+    the ids that were held."""
+    ended = {**_ended(event), **values}
+    return _move(tx, claim, ids, Change(phase, ended, (*first, event), conditions, closes=event))
 
 
 def postpone(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, event: Event) -> bool:
     """Send a job back to Pending, to be scheduled again in `delay_seconds`; whether it was still held."""
-    return bool(_move(tx, claim, [job_id], Change(Phase.PENDING, _later(event, delay_seconds), (event,))))
+    values = _later(event, delay_seconds, Stage.SCHEDULING)
+    return bool(_move(tx, claim, [job_id], Change(Phase.PENDING, values, (event,))))
 
 
-def retry(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, event: Event) -> bool:
-    """End the attempt and plan another, `delay_seconds` from now; whether the job was still held."""
-    values = {**_later(event, delay_seconds), "attempt": Plus(1)}
-    return bool(_move(tx, claim, [job_id], Change(Phase.RETRYING, values, (event,), closes=event)))
+def retry(
+    tx: Connection,
+    claim: Claim,
+    job_id: str,
+    *,
+    delay_seconds: float,
+    event: Event,
+    stage: Stage = Stage.SCHEDULING,
+    conditions: Sequence[Condition] = (),
+) -> bool:
+    """End the attempt and plan another from `stage` on, `delay_seconds` from now; whether the job was still held."""
+    values = {**_later(event, delay_seconds, stage), "attempt": Plus(1)}
+    return bool(_move(tx, claim, [job_id], Change(Phase.RETRYING, values, (event,), conditions, closes=event)))
 
 
 def _move(tx: Connection, claim: Claim, ids: Collection[str], change: Change) -> set[str]:
     return write(tx, change, ids=ids, fence=claim.fence, owner=claim.owner)
 
 
-def _later(event: Event, delay_seconds: float) -> dict[str, Any]:
+def _later(event: Event, delay_seconds: float, stage: Stage) -> dict[str, Any]:
     return {
         **_FREE,
-        "stage": Stage.SCHEDULING.value,
+        "stage": stage.value,
         "not_before": FromNow(delay_seconds),
         "reason": event.reason,
         "message": event.message,

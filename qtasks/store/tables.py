@@ -146,8 +146,9 @@ inputs = Table(
     Column("format", String(8)),
     Column("data", LargeBinary, comment="the circuit, when it is small"),
     Column("object_key", String(512), comment="where the circuit lies, when it is large"),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", String(64)),
     Column("git_commit", String(64)),
+    Column("origin", Text, comment="where the circuit was fetched from"),
 )
 
 circuits = Table(
@@ -159,6 +160,8 @@ circuits = Table(
     Column("qpy", LargeBinary, comment="the checked circuit in canonical QPY, when it is small"),
     Column("object_key", String(512)),
 )
+# What a job looks up that may take the result of an identical one: the newest first.
+Index("ix_circuits_fingerprint", circuits.c.fingerprint, circuits.c.job_id)
 
 attempts = Table(
     "attempts",
@@ -237,6 +240,13 @@ workers = Table(
     Column("seen_at", UtcDateTime, nullable=False),
 )
 Index("ix_workers_seen", workers.c.seen_at)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("purpose", String(32), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+)
 
 fences = Table(
     "fences",

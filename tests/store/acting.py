@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtasks.lifecycle import Phase, Stage
-from qtasks.store import Store, claims, jobs, moves, records
+from qtasks.store import Store, claims, inputs, jobs, moves, records
 from qtasks.store.claims import Claim, Head
 from qtasks.store.ids import new_id
+from qtasks.store.inputs import FetchedInput
 from qtasks.store.jobs import Existing, NewJob
 from qtasks.store.records import Event
 
@@ -130,10 +131,17 @@ class Acting:
                 moves.keep_results(tx, [result_row(job_id) for job_id in held])
             return held
 
-    def retry(self, claim: Claim, *, delay_seconds: float = 0.0) -> bool:
+    def retry(self, claim: Claim, *, delay_seconds: float = 0.0, stage: Stage = Stage.SCHEDULING) -> bool:
         with self.store.begin() as tx:
             event = Event("Retrying", "It may heal.", warning=True)
-            return moves.retry(tx, claim, claim.ids[0], delay_seconds=delay_seconds, event=event)
+            return moves.retry(tx, claim, claim.ids[0], delay_seconds=delay_seconds, event=event, stage=stage)
+
+    def keep_input(self, claim: Claim, **changes: Any) -> bool:
+        """Note down what was fetched for the one job of a claim."""
+        values = {"format": "python", "data": b"qc = 1", "object_key": None, "sha256": "e" * 64, "git_commit": None}
+        fetched = FetchedInput(**{**values, "origin": "https://circuits.example/qc.py", **changes})
+        with self.store.begin() as tx:
+            return inputs.keep(tx, claim, claim.ids[0], fetched, event=Event("CircuitFetched", "6 bytes."))
 
     def postpone(self, claim: Claim, *, delay_seconds: float = 0.0) -> bool:
         with self.store.begin() as tx:

@@ -107,7 +107,6 @@ def test_a_phase_that_the_table_does_not_lead_to_is_not_written(acting: Acting) 
     claim = acting.claim()
     assert acting.finish(claim, Phase.COMPLETED) == set()
     assert acting.advance(claim, Phase.RUNNING, stage=Stage.EXECUTION) == set()
-    assert not acting.retry(claim)
     assert not acting.postpone(claim)
     assert acting.phase(job_id) == "Validating"
     assert acting.still_held(claim) == {job_id}

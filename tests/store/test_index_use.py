@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, text
 
 from qtasks.errors import NotFound
 from qtasks.lifecycle import Phase, Stage
-from qtasks.store import Store, claims, jobs, moves, records, upkeep
+from qtasks.store import Store, claims, inputs, jobs, moves, records, stored, upkeep
 from qtasks.store.claims import Head
 from qtasks.store.ids import new_id
 from qtasks.store.jobs import Requirement
@@ -41,7 +41,8 @@ _BESIDE = (
        FROM jobs""",
     "INSERT INTO labels (job_id, namespace, key, value) SELECT id, namespace, 'n', substr(name, 5) FROM jobs",
     """INSERT INTO circuits (job_id, fingerprint, analysis, qpy)
-       SELECT id, repeat('c', 64), to_jsonb(repeat(md5(name), 10)), repeat(md5(name), 30)::bytea FROM jobs""",
+       SELECT id, CASE WHEN name LIKE '%777' THEN repeat('c', 64) ELSE repeat(md5(name), 2) END,
+           to_jsonb(repeat(md5(name), 10)), repeat(md5(name), 30)::bytea FROM jobs""",
     """INSERT INTO results (job_id, attempt, object_key, "offset", length, sha256, counts, metrics)
        SELECT id, 1, name, 0, 0, repeat('d', 64), to_jsonb(repeat(md5(name), 10)), to_jsonb(repeat(md5(name), 15))
        FROM jobs WHERE phase = 'Completed'""",
@@ -73,6 +74,8 @@ WORK = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
 HUNDRED = [new_id() for _ in range(100)]
 CLAIM = claims.Claim(7, "worker/1", Stage.EXECUTION, ())
 EVENT = records.Event("Done", "…")
+CIRCUIT: dict[str, Any] = {"fingerprint": "c" * 64, "namespace": "ns-1", "shots": 1024, "seed": 7, "limit": 20}
+FETCHED = inputs.FetchedInput("qasm2", b"", None, "b" * 64, "https://circuits.example", None)
 
 ASKED: dict[str, Callable[[Connection], object]] = {
     "heads": lambda tx: claims.heads(tx, Stage.VALIDATION, memory=ROOMY),
@@ -105,6 +108,8 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "attempts": lambda tx: jobs.attempts_of(tx, HUNDRED[0]),
     "events": lambda tx: records.events_of(tx, HUNDRED[0], after=3),
     "conditions": lambda tx: records.conditions_of(tx, HUNDRED),
+    "results of a circuit": lambda tx: stored.results_of(tx, **CIRCUIT),
+    "keep what was fetched": lambda tx: inputs.keep(tx, CLAIM, HUNDRED[0], FETCHED, event=EVENT),
 }
 
 
@@ -127,6 +132,7 @@ INDEXES = {
     "a name": "uq_jobs_namespace_name",
     "events": "ix_events_job",
     "conditions": "pk_conditions",
+    "results of a circuit": "ix_circuits_fingerprint",
 }
 
 
@@ -165,7 +171,7 @@ def test_sqlite_reads_no_table_from_end_to_end_either(migrated_file: Path) -> No
             with store.read() as tx:
                 plan = [row[3] for row in tx.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)]
             scans = {step for step in plan if step.startswith("SCAN ") and "USING" not in step}
-            few = {"SCAN CONSTANT ROW", "SCAN picked", "SCAN heads", *(f"SCAN {stage}" for stage in Stage)}
+            few = {f"SCAN {part}" for part in ("CONSTANT ROW", "picked", "heads", "newest", *Stage)}
             assert scans <= few, asked
     store.close()
 

@@ -130,7 +130,7 @@ class Owners(RuleBasedStateMachine):
 
     @rule(claim=claims)
     def complete(self, claim: Claim) -> None:
-        held = self._held(claim, Phase.RUNNING)
+        held = self._held(claim, Phase.RUNNING, Phase.SCHEDULING)
         assert self.acting.finish(claim) == held
         self._expect(held, Phase.COMPLETED)
 
@@ -140,14 +140,14 @@ class Owners(RuleBasedStateMachine):
         assert self.acting.finish(claim, Phase.FAILED) == held
         self._expect(held, Phase.FAILED)
 
-    @rule(claim=claims)
-    def retry(self, claim: Claim) -> None:
+    @rule(claim=claims, at=st.sampled_from([Stage.VALIDATION, Stage.SCHEDULING]))
+    def retry(self, claim: Claim, at: Stage) -> None:
         for job in claim.jobs:
             if job.attempt > MAX_RETRIES:
                 continue
             alone = claim.only({job.id})
-            held = self._held(alone, Phase.RUNNING)
-            assert self.acting.retry(alone) == bool(held)
+            held = self._held(alone, Phase.RUNNING, Phase.VALIDATING)
+            assert self.acting.retry(alone, stage=at) == bool(held)
             self._expect(held, Phase.RETRYING)
             self.jobs[job.id].attempt += len(held)
 

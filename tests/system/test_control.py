@@ -227,12 +227,10 @@ def test_a_source_sees_no_environment_and_its_output_is_in_the_logs(
 
 def test_a_field_without_effect_is_accepted_and_said_to_be_so(quick_stack: Stack) -> None:
     quick_stack.worker()
-    job = quick_stack.client().submit(spec(session={"name": "vqe"}, debug=True, execution={"reuse": "identical"}))
+    job = quick_stack.client().submit(spec(session={"name": "vqe"}, debug=True))
     job.result(30)
     [scheduled] = [known for known in job.to_dict()["status"]["conditions"] if known["type"] == "Scheduled"]
-    assert scheduled["message"].endswith(
-        "Without effect there, in this version: spec.session, spec.debug, spec.execution.reuse."
-    )
+    assert scheduled["message"].endswith("Without effect there, in this version: spec.session, spec.debug.")
 
 
 def test_simulator_time_is_charged_at_the_rate_that_is_set(

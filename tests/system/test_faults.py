@@ -129,22 +129,38 @@ def test_neighbours_in_a_batch_whose_process_is_killed_complete_alone(quick_stac
     assert reasons(jobs[0])["WorkerLost"] == 1
 
 
-def test_a_circuit_that_crashes_its_process_fails_alone_and_its_neighbours_complete(
+def test_a_circuit_that_ends_its_process_every_time_fails_and_its_neighbours_complete(
     make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
 ) -> None:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url, reconcile_seconds=1.0, worker_threads=2)
+    stack = make_stack(database_url=postgres_url, broker_url=redis_url, reconcile_seconds=1.0, worker_threads=1)
     stack.control()
+    worker = stack.worker()
     client = stack.client()
-    circuits: list[object] = [small_qasm(number) for number in range(20)]
-    circuits.insert(10, crashing())
-    jobs = client.submit_many(circuits, shots=100_000)
-    stack.worker()
-    client.wait(jobs, timeout=120)
-    bad, good = jobs[10], jobs[:10] + jobs[11:]
+    bad = client.submit(heavy(20, 100), shots=100)
+    for death in range(1 + stack.settings.max_takeovers):
+        eventually(lambda death=death: reasons(bad)["Running"] > death, seconds=60, what="the job running again")
+        [victim] = pool_processes(worker)
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda death=death: reasons(bad)["WorkerLost"] > death, seconds=60, what="the death being noticed")
+        eventually(lambda victim=victim: pool_processes(worker) not in ([victim], []), what="another pool process")
+    good = client.submit_many([small_qasm(number) for number in range(20)])
+    client.wait([bad, *good], timeout=120)
     assert_once_completed(client, good)
     assert bad.status() is Phase.FAILED
     assert bad.to_dict()["status"]["reason"] == "WorkerLost"
-    assert all(job.to_dict()["status"]["attempt"] == 1 for job in jobs)
+    assert {job.to_dict()["status"]["attempt"] for job in [bad, *good]} == {1}
+
+
+def test_a_circuit_on_which_aer_aborts_its_process_is_refused_and_its_neighbours_complete(quick_stack: Stack) -> None:
+    client = quick_stack.client()
+    circuits: list[object] = [small_qasm(number) for number in range(20)]
+    circuits.insert(10, crashing())
+    jobs = client.submit_many(circuits)
+    quick_stack.worker()
+    client.wait(jobs, timeout=120)
+    assert_once_completed(client, jobs[:10] + jobs[11:])
+    assert jobs[10].to_dict()["status"]["reason"] == "RuntimeVariablesUnsupported"
+    assert reasons(jobs[10])["Running"] == 0
 
 
 def test_jobs_go_on_after_redis_forgot_everything(quick_stack: Stack, redis_server: Redis) -> None:

@@ -40,9 +40,12 @@ def test_a_total_time_and_a_user_end_a_job_in_every_phase(end: Phase) -> None:
     assert all(may(phase, end) for phase in Phase if phase not in FINAL)
 
 
-def test_only_a_running_job_completes_or_is_retried() -> None:
-    assert sources(Phase.COMPLETED) == (Phase.RUNNING,)
-    assert set(sources(Phase.RETRYING)) == {Phase.RUNNING, Phase.RETRYING}
+def test_a_job_completes_by_running_or_by_an_earlier_result() -> None:
+    assert set(sources(Phase.COMPLETED)) == {Phase.RUNNING, Phase.SCHEDULING}
+
+
+def test_a_job_is_retried_when_its_source_or_its_run_failed() -> None:
+    assert set(sources(Phase.RETRYING)) == {Phase.VALIDATING, Phase.RUNNING, Phase.RETRYING}
 
 
 def test_no_transition_stands_there_twice() -> None:
