@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import history, large, latency, report, submit, submit_many
+from bench import history, large, latency, report, submit, submit_many, validation
 from bench.figures import Figure
 from bench.system import Options, System
 
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "latency": latency.run,
     "large": large.run,
     "history": history.run,
+    "validation": validation.run,
 }
 
 

@@ -21,6 +21,8 @@ STYLES = {
     "Failed": "red",
     "Warning": "yellow",
     "False": "yellow",
+    "ok": "green",
+    "FAILS": "red",
 }
 """The colour of a cell that is exactly this word."""
 
