@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from qtasks.backends.protocol import LOCAL_SIMULATOR, BackendError, Program, Ran
@@ -17,6 +18,9 @@ from qtasks.results import classical_memory
 SEED_STEP = 2113
 """What Aer adds to the seed from one circuit of a call to the next."""
 _PASS_MANAGERS = 64
+_CANNOT_JUMP = "Invalid jump destination"
+"""Aer leaves out qubits that no measurement seems to need, and then trips over jumps where a block of control flow
+alone measures them. Such a circuit is run whole."""
 
 
 class AerBackend:
@@ -53,7 +57,9 @@ class AerBackend:
             started = time.perf_counter()
             try:
                 circuit = self._compile(program)
-            except Exception as error:
+            except BaseException as error:
+                if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                    raise  # a panic in Qiskit's Rust is no Exception, and harms its circuit alone
                 outcomes[place] = _compile_error(error)
                 continue
             shared = (program.shots, program.method, program.memory_limit, program.parallel)
@@ -64,18 +70,29 @@ class AerBackend:
         return [outcomes[place] for place in range(len(programs))]
 
     def _compile(self, program: Program) -> Any:
-        manager = self._manager(
-            program.compiled_for, program.optimization_level, program.initial_layout, program.seed_transpiler
-        )
-        return manager.run(load_canonical(program.qpy))
+        circuit = load_canonical(program.qpy)
+        return self._manager(
+            program.compiled_for,
+            program.optimization_level,
+            program.initial_layout,
+            program.seed_transpiler,
+            qubits=circuit.num_qubits if circuit.num_qubits > self._run_on.num_qubits else 0,
+        ).run(circuit)
 
-    def _manager(self, target: str, level: int, layout: tuple[int, ...] | None, seed: int | None) -> Any:
-        key = (target, level, layout, seed)
+    def _manager(
+        self, target: str, level: int, layout: tuple[int, ...] | None, seed: int | None, *, qubits: int = 0
+    ) -> Any:
+        """A pass manager for the target of a method, of so many `qubits` where those are more than Aer would say."""
+        key = (target, level, layout, seed, qubits)
         manager = self._managers.get(key)
         if manager is None:
             from qiskit.transpiler import generate_preset_pass_manager
 
-            backend = self._run_on if target == "automatic" else self._simulator(method=target)
+            backend = self._run_on
+            if target != "automatic" or qubits:
+                backend = self._simulator(method=target)
+            if qubits:
+                backend.set_option("n_qubits", qubits)
             manager = generate_preset_pass_manager(
                 level, backend, initial_layout=list(layout) if layout else None, seed_transpiler=seed
             )
@@ -91,22 +108,22 @@ class AerBackend:
         seed = first.seed_simulator
         if seed is None:
             seed = secrets.randbelow(2**31 - SEED_STEP * len(group))
-        if first.parallel:
-            with self._cores.all_free() as threads:
-                result = self._simulate(group, seed, threads)
-        else:
-            threads = 1
+        with self._cores.all_free() if first.parallel else nullcontext(1) as threads:
             result = self._simulate(group, seed, threads)
+            if isinstance(result, BackendError) and _CANNOT_JUMP in result.message and len(group) == 1:
+                result = self._simulate(group, seed, threads, enable_truncation=False)
+        if isinstance(result, BackendError) and len(group) > 1:  # one that Aer cannot load fails all of a call
+            return {place: outcome for member in group for place, outcome in self._call([member]).items()}
         if isinstance(result, BackendError):
-            return {place: result for place, *_ in group}
+            return {group[0][0]: result}
         return {
             place: _read(result.results[number], program, circuit, seconds, threads)
             for number, (place, program, circuit, seconds) in enumerate(group)
         }
 
-    def _simulate(self, group: list[tuple[int, Program, Any, float]], seed: int, threads: int) -> Any:
+    def _simulate(self, group: list[tuple[int, Program, Any, float]], seed: int, threads: int, **more: Any) -> Any:
         first = group[0][1]
-        options: dict[str, Any] = {"method": first.method, "max_parallel_threads": threads}
+        options: dict[str, Any] = {"method": first.method, "max_parallel_threads": threads, **more}
         if first.memory_limit:
             options["max_memory_mb"] = max(1, first.memory_limit // 2**20)
         try:
@@ -152,7 +169,7 @@ def _run_error(status: str) -> BackendError:
     return BackendError(message)
 
 
-def _compile_error(error: Exception) -> BackendError:
+def _compile_error(error: BaseException) -> BackendError:
     message = str(error).strip().strip("'\"")
     return BackendError(
         f"The circuit could not be compiled for {LOCAL_SIMULATOR}: {message}.",

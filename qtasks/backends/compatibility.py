@@ -71,7 +71,7 @@ _AER_METHODS = {
     "statevector": replace(_AER, instructions=frozenset(("kraus",))),
     "density_matrix": replace(_AER, not_classical=_NOT_ON_AER | {"store"}),
     "stabilizer": replace(_AER, qubits=10_000, instructions=frozenset()),
-    "matrix_product_state": replace(_AER, qubits=63, instructions=frozenset(("kraus",))),
+    "matrix_product_state": replace(_AER, instructions=frozenset(("kraus",))),
     "extended_stabilizer": replace(
         _AER, qubits=63, instructions=frozenset(), control_flow=frozenset(), dynamic_circuits=False
     ),

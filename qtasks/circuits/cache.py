@@ -22,9 +22,13 @@ Answer: TypeAlias = Checked | Rejected
 LASTING = frozenset(
     {
         "AmbiguousCircuit",
+        "InvalidName",
+        "InvalidParameter",
         "InvalidSyntax",
+        "MissingArguments",
         "NoCircuit",
         "NothingMeasured",
+        "ReservedName",
         "UnboundParameters",
         "UnknownParameters",
         "UnsupportedFormat",

@@ -8,7 +8,6 @@ the twelfth digit have one. Qiskit's writers of OpenQASM round more coarsely. Se
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import TYPE_CHECKING, Any
 
 from qtasks.circuits.gates import (
@@ -19,6 +18,7 @@ from qtasks.circuits.gates import (
     home_module,
     is_library,
 )
+from qtasks.circuits.rounding import number, phase
 from qtasks.circuits.twins import is_standard_twin
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 VERSION = "qtasks-circuit-1"
 """Part of every hash: raise it when the meaning of the hash changes, and no old one is mistaken for a new one."""
-
-_TWO_PI = 2 * math.pi
-_EXACT_INTEGERS = 10**12
 
 
 def fingerprint(circuit: QuantumCircuit) -> str:
@@ -71,7 +68,7 @@ class _Walk:
             {bit: i for i, bit in enumerate(circuit.qubits)}, {bit: i for i, bit in enumerate(circuit.clbits)}, {}
         )
         groups = [",".join([str(scope.clbits[bit]) for bit in register]) for register in circuit.cregs]
-        self.out.append(f"{circuit.num_qubits} {circuit.num_clbits} {groups} {self._phase(circuit.global_phase)}")
+        self.out.append(f"{circuit.num_qubits} {circuit.num_clbits} {groups} {phase(circuit.global_phase)}")
         self._declare(circuit, scope)
         self._instructions(circuit.data, scope)
 
@@ -110,7 +107,7 @@ class _Walk:
     def _standard(self, instruction: Any, qubits: list[int]) -> str:
         name: str = instruction.name
         if params := instruction.params:
-            name += f"({','.join([self._number(p) for p in params])})"
+            name += f"({','.join([number(p) for p in params])})"
         return f"{name} {qubits}"
 
     def _operation(self, operation: Any, scope: _Scope) -> str:
@@ -132,7 +129,7 @@ class _Walk:
         definition = getattr(operation, "definition", None)
         if definition is None:
             tableau = getattr(operation, "tableau", None)
-            params = self._params(operation, scope) if tableau is None else self._number(tableau)
+            params = self._params(operation, scope) if tableau is None else number(tableau)
             return f"opaque {operation.name!r} {operation.num_qubits} {operation.num_clbits}({params})"
         inner = _Walk(self._known)
         inner.circuit(definition)
@@ -179,7 +176,7 @@ class _Walk:
             {**scope.clbits, **dict(zip(block.clbits, clbits, strict=True))},
             dict(scope.variables),
         )
-        self.out.append(f"block {self._phase(block.global_phase)}")
+        self.out.append(f"block {phase(block.global_phase)}")
         self._declare(block, inner)
         loops = {parameter: name for parameter, name in scope.variables.items() if name.startswith("loop")}
         if loops:
@@ -226,39 +223,7 @@ class _Walk:
     def _value(self, value: Any, scope: _Scope) -> str:
         if hasattr(value, "accept"):
             return self._expression(value, scope)
-        return str(value.name) if hasattr(value, "name") and hasattr(value, "value") else self._number(value)
+        return str(value.name) if hasattr(value, "name") and hasattr(value, "value") else number(value)
 
     def _params(self, operation: Any, scope: _Scope) -> str:
         return ",".join([self._value(p, scope) for p in operation.params])
-
-    @staticmethod
-    def _phase(phase: Any) -> str:
-        if phase == 0:
-            return "0"
-        try:
-            turned = round(float(phase) % _TWO_PI, 12)
-        except (TypeError, ValueError):
-            return f"P{phase}"
-        return "0" if turned == 0 or turned >= round(_TWO_PI, 12) else f"{turned:.12g}"
-
-    def _number(self, value: Any) -> str:
-        """A number to 12 significant digits; unbound parameters by name, expressions as written, arrays by element."""
-        if isinstance(value, float):
-            return f"{value + 0.0:.12g}"
-        if isinstance(value, bool):
-            return str(int(value))
-        if isinstance(value, int):
-            return f"{value:.12g}" if -_EXACT_INTEGERS < value < _EXACT_INTEGERS else str(value)
-        if isinstance(value, complex):
-            return f"{self._number(value.real)}:{self._number(value.imag)}j"
-        if isinstance(value, str) or value is None:
-            return repr(value)
-        if hasattr(value, "tolist"):  # NumPy arrays and scalars
-            return f"{getattr(value, 'shape', '')}{self._number(value.tolist())}"
-        if isinstance(value, (list, tuple)):
-            return f"[{','.join([self._number(v) for v in value])}]"
-        if hasattr(value, "parameters"):
-            if not value.parameters:
-                return self._number(value.numeric())
-            return f"P{value}"
-        return repr(value)

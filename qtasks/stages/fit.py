@@ -34,7 +34,8 @@ def fit(item: Item, analysis: Analysis) -> Size:
             reason="MemoryLimitExceeded",
             hint="Raise the limit, use fewer qubits, or try execution.method: matrix_product_state.",
         )
-    if why := problems(analysis, execution.shots, local_simulator(execution.method.value)):
+    method = execution.method.value
+    if why := problems(analysis, execution.shots, local_simulator(method), method=method):
         raise InvalidInput(
             " ".join(problem.message for problem in why),
             reason=why[0].reason,

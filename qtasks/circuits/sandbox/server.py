@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from qtasks.circuits import imports
 from qtasks.circuits.sandbox import child, rehearsal
 from qtasks.circuits.sandbox.layers import Layers
 
@@ -260,6 +261,7 @@ def warm() -> None:
     importlib.import_module("qiskit_qasm3_import")  # 0.15 s, used through qiskit.qasm3
     importlib.import_module("scipy.linalg")  # its OpenBLAS counts its threads now, while the environment says one
     numpy.random.seed()
+    imports.warm()
     rehearsal.in_full()
 
 

@@ -232,7 +232,8 @@ def test_methods_differ() -> None:
     wide = QuantumCircuit(64, 1)
     wide.h(0)
     wide.measure(0, 0)
-    assert reasons(wide, local_simulator("matrix_product_state")) == ["TooManyQubits"]
+    assert reasons(wide, local_simulator("extended_stabilizer")) == ["TooManyQubits"]
+    assert reasons(wide, local_simulator("matrix_product_state")) == []
     assert reasons(wide, local_simulator("stabilizer")) == []
 
 
