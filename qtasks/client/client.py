@@ -174,7 +174,7 @@ class Client:
         new = [
             new_job(
                 submission,
-                namespace=namespace or submission.template.job.metadata.namespace or self.namespace,
+                namespace=namespace or submission.template.namespace or self.namespace,
                 idempotency_key=key,
                 git_commit=commit,
                 settings=self._settings,

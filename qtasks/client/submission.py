@@ -40,6 +40,12 @@ class Template:
     spec: bytes
     """Its spec as canonical JSON: what the spec's hash begins with."""
 
+    @property
+    def namespace(self) -> str | None:
+        """The namespace that the job itself names; None where it leaves that to the client."""
+        metadata = self.job.metadata
+        return metadata.namespace if "namespace" in metadata.model_fields_set else None
+
     @classmethod
     def of(cls, job: QiskitJob) -> Template:
         resource = dump_resource(job)

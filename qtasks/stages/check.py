@@ -73,5 +73,5 @@ def _refusal(answer: Rejected) -> InvalidInput:
     if place and answer.column is not None:
         place += f", column {answer.column}"
     where = f"{place})" if place else ""
-    quoted = f": `{answer.text.strip()}`" if answer.text else "."
+    quoted = f": `{answer.text.strip()}`." if answer.text else "."
     return InvalidInput(f"{answer.message.rstrip('.')}{where}{quoted}", reason=answer.reason, hint=answer.hint)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qtasks.client import Client, Job
 from qtasks.objects import open_store
 from qtasks.results import JobResult
+from qtasks.settings import Settings
 from tests.support.circuits import BELL_SOURCE, bell
+from tests.support.servers import Postgres, Redis
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.system
@@ -20,15 +24,23 @@ pytestmark = pytest.mark.system
 EXECUTION = {"seed_simulator": 42, "shots": 500}
 
 
-@pytest.fixture
-def stack(make_stack: Callable[..., Stack], postgres_url: str, redis_url: str) -> Stack:
-    return make_stack(database_url=postgres_url, broker_url=redis_url, simulator_rate="0.5")
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
+    """One worker for all of these tests; each is in a namespace of its own."""
+    folder = tmp_path_factory.mktemp("reuse")
+    database = postgres.database(f"t{uuid.uuid4().hex[:16]}")
+    config = Settings(home=folder, database_url=database, broker_url=redis_server.url, simulator_rate=Decimal("0.5"))
+    running = Stack(config, folder)
+    running.migrate()
+    running.worker()
+    yield running
+    running.close()
 
 
 @pytest.fixture
-def client(stack: Stack) -> Client:
-    stack.worker()
-    return stack.client()
+def client(stack: Stack) -> Iterator[Client]:
+    with Client(stack.settings, namespace=f"n{uuid.uuid4().hex[:12]}") as client:
+        yield client
 
 
 def submit(client: Client, circuit: Any, **changes: Any) -> Job:
@@ -127,7 +139,7 @@ def test_a_reused_result_is_the_jobs_own_and_is_delivered_as_any_other(client: C
         {
             "apiVersion": "quantum.io/v1",
             "kind": "QiskitJob",
-            "metadata": {"name": "delivered"},
+            "metadata": {"name": "delivered", "namespace": client.namespace},
             "spec": {
                 "circuit": {"source": "inline", "code": BELL_SOURCE + "# " + "x" * 20_000},
                 "execution": {"seedSimulator": 42, "shots": 500, "reuse": "identical"},
@@ -144,9 +156,9 @@ def test_a_reused_result_is_the_jobs_own_and_is_delivered_as_any_other(client: C
     assert job.result(1).provenance.reused_from == first.job_id()
     client.submit("OPENQASM 2.0;").wait_for_final_state(60)  # aftercare of the one before is over by then
     assert condition(job, "OutputDelivered")["status"] == "True"
-    assert list((stack.settings.configmaps / "default" / "bell-result").iterdir())
-    assert objects.exists(f"completed/default/{job.job_id()}/input.py")
-    assert not list(objects.list("pending/"))
+    assert list((stack.settings.configmaps / client.namespace / "bell-result").iterdir())
+    assert objects.exists(f"completed/{client.namespace}/{job.job_id()}/input.py")
+    assert not list(objects.list(f"pending/{client.namespace}/"))
 
 
 def test_identical_jobs_of_one_batch_are_answered_one_by_one(client: Client) -> None:

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from qtasks.client import Client, Job
 from qtasks.errors import Conflict, JobFailed
 from qtasks.lifecycle import Phase
 from qtasks.objects import open_store
+from tests.sources.repositories import MadeRepository, backend
+from tests.sources.web_server import WebServer
 from tests.support.circuits import BELL_QASM, BELL_SOURCE
 from tests.support.servers import eventually
 from tests.support.stack import Stack
@@ -128,6 +131,46 @@ def test_a_circuit_at_an_address_runs_and_its_result_says_where_it_came_from(sta
     assert shown["spec"]["circuit"] == {"source": "url", "url": web.url("/bell.py")}
     assert messages(job, "CircuitFetched") == [f"{len(BELL_SOURCE)} bytes were fetched from {web.url('/bell.py')}."]
     assert web.asked["/bell.py"] == 1
+
+
+def test_a_file_of_a_git_repository_runs_and_the_commit_stays_with_the_job(
+    make_stack: Callable[..., Stack],
+    postgres_url: str,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    (tmp_path / "repositories").mkdir()
+    made = MadeRepository(tmp_path / "repositories")
+    commit = made.commit({"circuits/bell.py": BELL_SOURCE})
+    secret = tmp_path / "secrets" / "default" / "git"
+    secret.mkdir(parents=True)
+    (secret / "username").write_text("reader")
+    (secret / "password").write_text("hunter2")
+    stack = make_stack(
+        database_url=postgres_url,
+        broker_url=redis_url,
+        source_hosts="localhost",
+        secrets_dir=tmp_path / "secrets",
+        **QUICK,
+    )
+    stack.worker()
+    with WebServer(backend(tmp_path / "repositories", user="reader", password="hunter2"), authority) as server:
+        reference = {"repository": server.url("/algorithms.git"), "path": "circuits/bell.py"}
+        client = stack.client()
+        job = client.submit(document({"source": "git", "gitRef": {**reference, "secretRef": {"name": "git"}}}))
+        result = job.result(60)
+        refused = client.submit(document({"source": "git", "gitRef": reference}))
+        assert refused.wait_for_final_state(60) is Phase.FAILED
+    assert set(result.get_counts()) == {"00", "11"}
+    assert result.provenance.git_commit == commit
+    assert job.to_dict()["status"]["source"]["commit"] == commit
+    assert refused.to_dict()["status"]["reason"] in ("SecretRequired", "RepositoryNotFound")
+    assert "hunter2" not in "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*.log"))
 
 
 def test_a_configmap_of_the_jobs_namespace_is_a_source(stack: Stack) -> None:
