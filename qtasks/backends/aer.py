@@ -40,6 +40,7 @@ class AerBackend:
         self._cores = cores
         self._simulator = AerSimulator
         self._run_on = AerSimulator()
+        self._usual_qubits: int = self._run_on.num_qubits  # asking makes a target of a hundred instructions: 1 ms
         self._managers: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     def warm(self) -> None:
@@ -76,7 +77,7 @@ class AerBackend:
             program.optimization_level,
             program.initial_layout,
             program.seed_transpiler,
-            qubits=circuit.num_qubits if circuit.num_qubits > self._run_on.num_qubits else 0,
+            qubits=circuit.num_qubits if circuit.num_qubits > self._usual_qubits else 0,
         ).run(circuit)
 
     def _manager(
