@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from qtasks.circuits import notes as source_notes
 from qtasks.circuits.analysis import Analysis
 from qtasks.circuits.errors import MESSAGE_CHARACTERS, CircuitError, plain
+from qtasks.circuits.python import notes as source_notes
 
 
 @dataclass(frozen=True, slots=True)

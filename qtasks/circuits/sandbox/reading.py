@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qtasks.circuits import binding, formats, soundness, source
+from qtasks.circuits import binding, formats, soundness
 from qtasks.circuits.analysis import Analysis, analyse
 from qtasks.circuits.errors import CircuitError, plain, say
 from qtasks.circuits.fingerprint import fingerprint
 from qtasks.circuits.parameters import renew
+from qtasks.circuits.python import source
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

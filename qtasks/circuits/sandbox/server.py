@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtasks.circuits import imports
+from qtasks.circuits.python import imports
 from qtasks.circuits.sandbox import child, rehearsal
 from qtasks.circuits.sandbox.layers import Layers
 

@@ -12,7 +12,7 @@ from qiskit.circuit import Parameter, ParameterVector
 
 from qtasks.circuits.binding import bind
 from qtasks.circuits.errors import CircuitError
-from qtasks.circuits.finding import find
+from qtasks.circuits.python.finding import find
 
 
 def circuit(qubits: int = 1) -> QuantumCircuit:

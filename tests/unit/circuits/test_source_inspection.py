@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-import qtasks.circuits.imports as imports_module
-from qtasks.circuits import imports, moved
+import qtasks.circuits.python.imports as imports_module
 from qtasks.circuits.errors import CircuitError
-from qtasks.circuits.inspection import inspect
+from qtasks.circuits.python import imports, moved
+from qtasks.circuits.python.inspection import inspect
 
 # What a sandbox has loaded by the time a source comes.
 import qiskit.circuit.library  # noqa: F401  isort: skip

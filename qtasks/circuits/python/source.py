@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from qtasks.circuits import imports
 from qtasks.circuits.errors import CircuitError, line_of, say
-from qtasks.circuits.finding import find
-from qtasks.circuits.inspection import Inspection, inspect
+from qtasks.circuits.python import imports
+from qtasks.circuits.python.finding import find
+from qtasks.circuits.python.inspection import Inspection, inspect
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
-from qtasks.circuits import moved
 from qtasks.circuits.errors import CircuitError, line_of, say
+from qtasks.circuits.python import moved
 
 if TYPE_CHECKING:
     from types import ModuleType

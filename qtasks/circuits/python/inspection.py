@@ -6,9 +6,9 @@ import ast
 from dataclasses import dataclass
 from types import CodeType
 
-from qtasks.circuits import imports
-from qtasks.circuits.notes import Note, notes
-from qtasks.circuits.syntax import read
+from qtasks.circuits.python import imports
+from qtasks.circuits.python.notes import Note, notes
+from qtasks.circuits.python.syntax import read
 
 _LOADERS = frozenset(("modules", "path", "meta_path", "path_hooks"))
 """Attributes of `sys` by which a source may make up modules of its own."""
