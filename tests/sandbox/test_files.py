@@ -30,7 +30,7 @@ def reading(attacked: Attacked) -> dict[str, str]:
         "c-fopen": f"call('fopen', {secret.encode()!r}, b'r') or checked(-1, 'fopen')",
         "openat2": f"syscall('openat2', -100, {secret.encode()!r}, (ctypes.c_uint64 * 3)(), 24)",
         "path-only": f"open('/proc/self/fd/%d' % os.open({secret!r}, os.O_PATH)).read()",
-        "up-from-python": "open(os.path.dirname(os.__file__) + '/../../../etc/passwd').read()",
+        "up-from-python": "open(os.path.dirname(os.__file__) + '/..' * 20 + '/etc/passwd').read()",
         "through-a-link": f"open({str(attacked.folder / 'link')!r}).read()",
         "through-root": f"open('/proc/self/root' + {secret!r}).read()",
         "mapped": f"mmap.mmap(os.open({secret!r}, 0), 7, prot=1)",
