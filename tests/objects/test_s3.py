@@ -16,7 +16,7 @@ from qtasks.objects import ObjectStore, open_store
 SECRET = "hunter2-hunter2"
 CODES = {code.lower(): code for code in ("AccessDenied", "SignatureDoesNotMatch", "SlowDown")}
 
-pytestmark = pytest.mark.usefixtures("s3_server")
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("s3_server")]
 
 
 class RefusingServer(BaseHTTPRequestHandler):

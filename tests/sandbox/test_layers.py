@@ -114,7 +114,7 @@ def test_a_warm_process_that_has_grown_begins_again_at_the_same_socket(tmp_path:
     try:
         eventually(address.exists, seconds=30)
         with Sandbox(Settings(home=tmp_path, sandbox_socket=address)) as sandbox:
-            for _ in range(80):  # it looks at its size every 64 children, two of which read a source
+            for _ in range(40):  # it looks at its size every 64 children, two of which read a source
                 assert reasons([ask(sandbox, BELL)]) == ["ok"]
         assert server.poll() is None
         assert b"--fd=" in Path(f"/proc/{server.pid}/cmdline").read_bytes()

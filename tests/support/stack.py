@@ -6,15 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qtasks.client import Client
 from qtasks.settings import Settings
 from qtasks.store import Store, schema
-from tests.support.servers import eventually
+from tests.support.servers import Postgres, Redis, eventually
 
 ALL_STAGES = "validation,scheduling,execution"
 
@@ -114,3 +116,33 @@ class Stack:
             with suppress(subprocess.TimeoutExpired):
                 process.popen.wait(15)
             process.kill()
+
+
+@contextmanager
+def shared_stack(
+    folder: Path, postgres: Postgres, redis_server: Redis, database: int, *, concurrency: int = 1, **values: Any
+) -> Iterator[Stack]:
+    """A stack with one worker for many tests, each of which takes names or a namespace of its own.
+
+    `database`: its Redis database, one that no other test uses: many empty theirs.
+    """
+    settings = Settings(
+        home=folder / "home",
+        database_url=postgres.database(f"t{uuid.uuid4().hex[:16]}"),
+        broker_url=f"{redis_server.url.removesuffix('/0')}/{database}",
+        **values,
+    )
+    stack = Stack(settings, folder)
+    stack.migrate()
+    stack.worker(concurrency=concurrency)
+    try:
+        yield stack
+    finally:
+        stack.close()
+
+
+def own_namespace(stack: Stack) -> Client:
+    """A client of a shared stack with a namespace that nobody else has."""
+    client = Client(stack.settings, namespace=f"n{uuid.uuid4().hex[:12]}")
+    stack._clients.append(client)
+    return client

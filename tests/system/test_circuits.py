@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,8 @@ from qtasks.client import Client
 from qtasks.errors import JobFailed
 from qtasks.lifecycle import Phase
 from tests.support.circuits import BELL_QASM, BELL_SOURCE, bell, small_qasm
-from tests.support.servers import eventually
-from tests.support.stack import Stack
+from tests.support.servers import Postgres, Redis, eventually
+from tests.support.stack import Stack, shared_stack
 
 pytestmark = pytest.mark.system
 
@@ -24,11 +24,10 @@ CIRCUITS = sorted((Path(__file__).parents[1] / "data" / "circuits").glob("*.qasm
 INVALID = "vqe_uccsd_n4"
 
 
-@pytest.fixture
-def client(make_stack: Callable[..., Stack], postgres_url: str, redis_url: str) -> Client:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url)
-    stack.worker(concurrency=2)
-    return stack.client()
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Client]:
+    with shared_stack(tmp_path_factory.mktemp("circuits"), postgres, redis_server, 5, concurrency=2) as stack:
+        yield stack.client()
 
 
 def directly(

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ import yaml
 from typer.testing import CliRunner
 
 from qtasks.cli.app import app
-from qtasks.settings import Settings
 from qtasks.settings import settings as application_settings
 from tests.support.servers import Postgres, Redis, eventually, free_port
-from tests.support.stack import Stack
+from tests.support.stack import Stack, shared_stack
 
 pytestmark = pytest.mark.system
 
@@ -40,18 +38,8 @@ class Answer:
 @pytest.fixture(scope="module")
 def stack(postgres: Postgres, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One queue for all tests here: PostgreSQL, Redis, one worker. Each test names its jobs for itself."""
-    folder = tmp_path_factory.mktemp("cli")
-    settings = Settings(
-        home=folder / "home",
-        database_url=postgres.database(f"t{uuid.uuid4().hex[:16]}"),
-        # A database of its own: other tests empty theirs.
-        broker_url=redis_server.url.removesuffix("/0") + "/7",
-    )
-    stack = Stack(settings, folder)
-    stack.migrate()
-    stack.worker()
-    yield stack
-    stack.close()
+    with shared_stack(tmp_path_factory.mktemp("cli"), postgres, redis_server, 7) as stack:
+        yield stack
 
 
 def environment(stack: Stack, **values: str) -> dict[str, str]:

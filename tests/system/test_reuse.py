@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -14,10 +13,9 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qtasks.client import Client, Job
 from qtasks.objects import open_store
 from qtasks.results import JobResult
-from qtasks.settings import Settings
 from tests.support.circuits import BELL_SOURCE, bell
 from tests.support.servers import Postgres, Redis
-from tests.support.stack import Stack
+from tests.support.stack import Stack, own_namespace, shared_stack
 
 pytestmark = pytest.mark.system
 
@@ -28,19 +26,13 @@ EXECUTION = {"seed_simulator": 42, "shots": 500}
 def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
     """One worker for all of these tests; each is in a namespace of its own."""
     folder = tmp_path_factory.mktemp("reuse")
-    database = postgres.database(f"t{uuid.uuid4().hex[:16]}")
-    config = Settings(home=folder, database_url=database, broker_url=redis_server.url, simulator_rate=Decimal("0.5"))
-    running = Stack(config, folder)
-    running.migrate()
-    running.worker()
-    yield running
-    running.close()
+    with shared_stack(folder, postgres, redis_server, 6, simulator_rate=Decimal("0.5")) as stack:
+        yield stack
 
 
 @pytest.fixture
-def client(stack: Stack) -> Iterator[Client]:
-    with Client(stack.settings, namespace=f"n{uuid.uuid4().hex[:12]}") as client:
-        yield client
+def client(stack: Stack) -> Client:
+    return own_namespace(stack)
 
 
 def submit(client: Client, circuit: Any, **changes: Any) -> Job:

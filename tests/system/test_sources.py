@@ -21,8 +21,8 @@ from qtasks.objects import open_store
 from tests.sources.repositories import MadeRepository, backend
 from tests.sources.web_server import WebServer
 from tests.support.circuits import BELL_QASM, BELL_SOURCE
-from tests.support.servers import eventually
-from tests.support.stack import Stack
+from tests.support.servers import Postgres, Redis, eventually
+from tests.support.stack import Stack, own_namespace, shared_stack
 from tests.system.conftest import QUICK
 
 pytestmark = pytest.mark.system
@@ -88,6 +88,20 @@ def web() -> Iterator[Web]:
         yield web
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
+    """One queue with its periodic tasks for all tests that need no other; each is in a namespace of its own."""
+    values = {"source_hosts": "127.0.0.1", "source_http": True, **QUICK}
+    with shared_stack(tmp_path_factory.mktemp("sources"), postgres, redis_server, 4, concurrency=2, **values) as stack:
+        stack.control()
+        yield stack
+
+
+@pytest.fixture
+def client(running: Stack) -> Client:
+    return own_namespace(running)
+
+
 @pytest.fixture
 def stack(make_stack: Callable[..., Stack], postgres_url: str, redis_url: str) -> Stack:
     return make_stack(
@@ -117,9 +131,7 @@ def condition(job: Job, kind: str) -> dict[str, str]:
     return next(found for found in job.to_dict()["status"]["conditions"] if found["type"] == kind)
 
 
-def test_a_circuit_at_an_address_runs_and_its_result_says_where_it_came_from(stack: Stack, web: Web) -> None:
-    stack.worker()
-    client = stack.client()
+def test_a_circuit_at_an_address_runs_and_its_result_says_where_it_came_from(client: Client, web: Web) -> None:
     job = client.submit(at(web.url("/bell.py")))
     result = job.result(60)
     assert result.get_counts() == client.submit(BELL_SOURCE, seed_simulator=42).result(60).get_counts()
@@ -173,19 +185,17 @@ def test_a_file_of_a_git_repository_runs_and_the_commit_stays_with_the_job(
     assert "hunter2" not in "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*.log"))
 
 
-def test_a_configmap_of_the_jobs_namespace_is_a_source(stack: Stack) -> None:
-    folder = stack.settings.configmaps / "default" / "circuits"
+def test_a_configmap_of_the_jobs_namespace_is_a_source(client: Client, running: Stack) -> None:
+    folder = running.settings.configmaps / client.namespace / "circuits"
     folder.mkdir(parents=True)
     (folder / "bell.qasm").write_text(BELL_QASM)
-    stack.worker()
     source = {"source": "configmap", "configMapRef": {"name": "circuits", "key": "bell.qasm"}}
-    job = stack.client().submit(document(source))
+    job = client.submit(document(source))
     assert set(job.result(60).get_counts()) == {"00", "11"}
     assert job.to_dict()["status"]["source"]["format"] == "qasm2"
 
 
-def test_the_same_reference_applied_again_is_the_same_job_and_another_is_refused(stack: Stack, web: Web) -> None:
-    client = stack.client()
+def test_the_same_reference_applied_again_is_the_same_job_and_another_is_refused(client: Client, web: Web) -> None:
     first = client.submit(at(web.url("/bell.py"), name="bell"))
     again = client.submit(at(web.url("/bell.py"), name="bell"))
     assert (again.job_id(), again.created) == (first.job_id(), False)
@@ -211,11 +221,9 @@ def test_what_was_fetched_outlives_the_worker_that_fetched_it(stack: Stack, web:
     assert job.to_dict()["status"]["attempt"] == 1
 
 
-def test_a_source_that_does_not_answer_is_asked_again_by_the_retry_policy(stack: Stack, web: Web) -> None:
+def test_a_source_that_does_not_answer_is_asked_again_by_the_retry_policy(client: Client, web: Web) -> None:
     web.refusals = [503, 503]
-    stack.control()
-    stack.worker()
-    job = stack.client().submit(at(web.url("/bell.py")))
+    job = client.submit(at(web.url("/bell.py")))
     assert set(job.result(60).get_counts()) == {"00", "11"}
     assert job.to_dict()["status"]["attempt"] == 3
     reasons = [event["reason"] for event in job._client.events(job.job_id())]
@@ -230,11 +238,10 @@ def test_a_source_that_does_not_answer_is_asked_again_by_the_retry_policy(stack:
     assert condition(job, "Validated")["status"] == "True"
 
 
-def test_while_it_waits_to_be_asked_again_the_job_is_retrying_and_says_why(stack: Stack, web: Web) -> None:
+def test_while_it_waits_to_be_asked_again_the_job_is_retrying_and_says_why(client: Client, web: Web) -> None:
     web.refusals = [503]
-    stack.worker()
     policy = {"maxRetries": 1, "backoff": {"initial": "300s", "maximum": "300s"}}
-    job = stack.client().submit(at(web.url("/bell.py"), retryPolicy=policy))
+    job = client.submit(at(web.url("/bell.py"), retryPolicy=policy))
     eventually(lambda: job.status() is Phase.RETRYING, what="the job retrying")
     status = job.to_dict()["status"]
     assert (status["reason"], status["attempt"], "notBefore" in status["retry"]) == ("SourceUnreachable", 2, True)
@@ -244,11 +251,9 @@ def test_while_it_waits_to_be_asked_again_the_job_is_retrying_and_says_why(stack
     assert job.cancel()
 
 
-def test_a_source_that_never_answers_fails_the_job_when_its_retries_are_used_up(stack: Stack, web: Web) -> None:
+def test_a_source_that_never_answers_fails_the_job_when_its_retries_are_used_up(client: Client, web: Web) -> None:
     web.refusals = [503] * 9
-    stack.control()
-    stack.worker()
-    job = stack.client().submit(at(web.url("/bell.py")))
+    job = client.submit(at(web.url("/bell.py")))
     with pytest.raises(JobFailed, match="It was tried 3 times") as failure:
         job.result(60)
     assert failure.value.reason == "SourceUnreachable"
@@ -257,9 +262,8 @@ def test_a_source_that_never_answers_fails_the_job_when_its_retries_are_used_up(
     assert (validated["status"], validated["reason"]) == ("False", "SourceUnreachable")
 
 
-def test_what_is_not_there_is_refused_at_once(stack: Stack, web: Web) -> None:
-    stack.worker()
-    job = stack.client().submit(at(web.url("/absent.py")))
+def test_what_is_not_there_is_refused_at_once(client: Client, web: Web) -> None:
+    job = client.submit(at(web.url("/absent.py")))
     with pytest.raises(JobFailed, match=r"absent\.py"):
         job.result(60)
     assert web.asked["/absent.py"] == 1
@@ -267,15 +271,19 @@ def test_what_is_not_there_is_refused_at_once(stack: Stack, web: Web) -> None:
     assert condition(job, "Validated")["status"] == "False"
 
 
-def test_a_large_source_is_kept_as_an_object_and_moves_when_the_job_is_final(stack: Stack, web: Web) -> None:
+def test_a_large_source_is_kept_as_an_object_and_moves_when_the_job_is_final(
+    client: Client, running: Stack, web: Web
+) -> None:
     source = BELL_SOURCE + "# " + "x" * 20_000 + "\n"
     web.files["/large.py"] = source.encode()
-    stack.worker()
-    job = stack.client().submit(at(web.url("/large.py")))
+    job = client.submit(at(web.url("/large.py")))
     job.result(60)
-    objects = open_store(stack.settings.object_store)
-    kept = f"completed/default/{job.job_id()}/input.py"
-    assert eventually(lambda: objects.exists(kept) and not list(objects.list("pending/")), what="the source moving")
+    objects = open_store(running.settings.object_store)
+    kept = f"completed/{client.namespace}/{job.job_id()}/input.py"
+    assert eventually(
+        lambda: objects.exists(kept) and not list(objects.list(f"pending/{client.namespace}/")),
+        what="the source moving",
+    )
     assert objects.get(kept) == source.encode()
 
 
@@ -293,10 +301,8 @@ def test_an_input_over_the_limit_is_refused(
     assert failure.value.reason in ("TooLarge", "SourceTooLarge")
 
 
-def test_a_slow_source_does_not_hold_up_its_neighbours(stack: Stack, web: Web) -> None:
+def test_a_slow_source_does_not_hold_up_its_neighbours(client: Client, web: Web) -> None:
     web.hold.clear()
-    stack.worker(concurrency=2)
-    client: Client = stack.client()
     slow = client.submit(at(web.url("/bell.py")))
     eventually(lambda: web.asked["/bell.py"], what="the slow server being asked")
     quick = client.submit_many([BELL_QASM] * 20)
