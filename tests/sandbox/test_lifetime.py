@@ -103,3 +103,14 @@ def test_a_process_that_ends_at_once_is_unavailable(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(WarmProcess, "_spawn", broken)
     with Sandbox() as sandbox, pytest.raises(Unavailable, match="as soon as it is started"):
         ask(sandbox, BELL)
+
+
+@pytest.mark.system
+def test_it_needs_no_folder_for_temporary_files() -> None:
+    """A container with a read-only root has none, and Qiskit asks for one when it is imported."""
+    code = (
+        "import tempfile\ntempfile._candidate_tempdir_list = lambda: []\n"
+        "from qtasks.circuits.sandbox import server\nserver.warm()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ import resource
 import select
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -256,6 +257,8 @@ class Server:
 
 def warm() -> None:
     """Imports what children need, and reads each format once, so that no child pays for a first time."""
+    # Qiskit's imports ask for a temporary folder, and to look for one is to write a file: there may be none to write.
+    tempfile.tempdir = "/tmp"
     import numpy
 
     importlib.import_module("qiskit_qasm3_import")  # 0.15 s, used through qiskit.qasm3
