@@ -66,8 +66,8 @@ class Stack:
         schema.upgrade(store)
         store.close()
 
-    def client(self) -> Client:
-        client = Client(self.settings)
+    def client(self, namespace: str = "default") -> Client:
+        client = Client(self.settings, namespace=namespace)
         self._clients.append(client)
         return client
 
@@ -141,8 +141,6 @@ def shared_stack(
         stack.close()
 
 
-def own_namespace(stack: Stack) -> Client:
-    """A client of a shared stack with a namespace that nobody else has."""
-    client = Client(stack.settings, namespace=f"n{uuid.uuid4().hex[:12]}")
-    stack._clients.append(client)
-    return client
+def own_namespace() -> str:
+    """A namespace that no other test has."""
+    return f"n{uuid.uuid4().hex[:12]}"

@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_se
 
 @pytest.fixture
 def client(stack: Stack) -> Client:
-    return own_namespace(stack)
+    return stack.client(own_namespace())
 
 
 def submit(client: Client, circuit: Any, **changes: Any) -> Job:

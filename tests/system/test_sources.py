@@ -99,7 +99,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_
 
 @pytest.fixture
 def client(running: Stack) -> Client:
-    return own_namespace(running)
+    return running.client(own_namespace())
 
 
 @pytest.fixture

@@ -49,25 +49,23 @@ def inspect(source: str, filename: str) -> Inspection:
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        kind = node.__class__
-        if kind is ast.Call:
-            calls.append(node)  # type: ignore[arg-type]
-        elif kind is ast.Attribute:
-            attributes.append(node)  # type: ignore[arg-type]
-            loads = loads or node.attr in _LOADERS  # type: ignore[attr-defined]
-        elif kind is ast.Import:
-            for alias in node.names:  # type: ignore[attr-defined]
-                names[alias.asname or alias.name.partition(".")[0]] = (
-                    alias.name if alias.asname else alias.name.partition(".")[0]
-                )
+        if isinstance(node, ast.Call):
+            calls.append(node)
+        elif isinstance(node, ast.Attribute):
+            attributes.append(node)
+            loads = loads or node.attr in _LOADERS
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                names[alias.asname or top] = alias.name if alias.asname else top
             continue
-        elif kind is ast.ImportFrom:
-            for alias in node.names:  # type: ignore[attr-defined]
-                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"  # type: ignore[attr-defined]
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
             continue
-        elif kind is ast.Name or kind is ast.Constant:
+        elif isinstance(node, (ast.Name, ast.Constant)):
             continue
-        for field in kind._fields:
+        for field in node._fields:
             if field in _IDLE:
                 continue
             value = getattr(node, field, None)

@@ -45,6 +45,11 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def authority(host: str, port: int, *, usual: int) -> str:
+    """Host and, unless it is its scheme's `usual` one, port, as they stand in a URL."""
+    return bracketed(host) + ("" if port == usual else f":{port}")
+
+
 def normal(host: str) -> str:
     """A host, without brackets, as it is compared and connected to: lower case, no dot at its end.
 

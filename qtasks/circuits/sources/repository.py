@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from qtasks.circuits.sources.hosts import bracketed, normal
+from qtasks.circuits.sources.hosts import authority, normal
 from qtasks.errors import InvalidInput
 
 DEFAULT_PORTS = {"https": 443, "ssh": 22}
@@ -63,8 +63,7 @@ class Repository:
     @property
     def authority(self) -> str:
         """Host and, unless it is the scheme's own, port."""
-        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return bracketed(self.host) + port
+        return authority(self.host, self.port, usual=DEFAULT_PORTS[self.scheme])
 
     @property
     def url(self) -> str:

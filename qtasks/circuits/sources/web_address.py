@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from qtasks.circuits.sources.hosts import bracketed, normal
+from qtasks.circuits.sources.hosts import authority, normal
 from qtasks.errors import Forbidden, InvalidInput
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -54,8 +54,7 @@ class WebAddress:
     @property
     def authority(self) -> str:
         """Host and, unless it is the scheme's own, port: the Host header."""
-        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return bracketed(self.host) + port
+        return authority(self.host, self.port, usual=DEFAULT_PORTS[self.scheme])
 
     @property
     def url(self) -> str:
