@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     configmaps_dir: Path | None = Field(
         None, description="Folder of ConfigMaps outside a cluster: `<namespace>/<name>/<key>`; empty: one in the home."
     )
+    config: Path | None = Field(
+        None, description="YAML file with the accounts that jobs may run under; see docs/providers.md."
+    )
     api_url: str = Field("", description="Address of a qtasks API. This version has no REST client, and says so.")
 
     # Claims. Start-up refuses combinations under which a living worker could lose its job.
@@ -60,6 +63,25 @@ class Settings(BaseSettings):
         15.0,
         ge=0,
         description="Seconds a job may wait unclaimed before its hint is taken for lost and published again.",
+    )
+
+    # Jobs at a provider.
+    poll_seconds: float = Field(
+        5.0,
+        gt=0,
+        description="Least seconds between two looks at an account's jobs, and between looks for due accounts.",
+    )
+    poll_longest_seconds: float = Field(
+        300.0, gt=0, description="Most seconds between two looks at an account with jobs at its provider."
+    )
+    doubt_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="Seconds before a submission without an answer, whose job is not at the provider, is tried again. "
+        "Shorter: a request that is still on its way may make a second job, which is then cancelled.",
+    )
+    session_idle_seconds: float = Field(
+        60.0, gt=0, description="Seconds without a job after which a provider's session is closed."
     )
 
     # The worker.
@@ -189,6 +211,14 @@ class Settings(BaseSettings):
     @property
     def configmaps(self) -> Path:
         return self.configmaps_dir or self.home_path / "configmaps"
+
+    @property
+    def config_file(self) -> Path | None:
+        """The file of accounts: the one named, else `config.yaml` in the home where there is one."""
+        if self.config is not None:
+            return self.config
+        own = self.home_path / "config.yaml"
+        return own if own.exists() else None
 
     @property
     def secrets(self) -> Path:

@@ -183,6 +183,8 @@ def _unknown(location: Location, model: type[BaseModel]) -> Problem:
 
 def _model_at(model: type[BaseModel], location: Iterable[int | str]) -> type[BaseModel]:
     for part in location:
+        if isinstance(part, int):
+            continue  # an element of a list is of the model that the list's field has
         model = next(inner for alias, inner in _inner(model) if alias == part)
     return model
 
