@@ -108,6 +108,15 @@ def of_backend(backend: BackendV2, *, max_shots: int | None = None) -> Capabilit
     )
 
 
+def on_aer(device: Capabilities) -> Capabilities:
+    """What Aer can do of what a device can: the capabilities of the device's noisy model."""
+    return replace(
+        device,
+        control_flow=device.control_flow & _ALL_CONTROL_FLOW,
+        not_classical=(device.not_classical or frozenset()) | _NOT_ON_AER | {"store"},
+    )
+
+
 def problems(analysis: Analysis, shots: int, capabilities: Capabilities, *, method: str = "automatic") -> list[Problem]:
     """Every reason why the backend cannot run `shots` runs of the analysed circuit; empty when it can.
 

@@ -3,7 +3,7 @@ threads would help. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qtasks.circuits.analysis import Analysis, automatic_method
 
@@ -13,6 +13,12 @@ _PARALLEL_FROM = 14
 _CLIFFORD_ANYWAY = 22
 """Qubits up to which a stabilizer circuit is compiled like any other. The transpiler may then make gates of it that Aer
 does not take for Clifford (`h·s` becomes `u2`), so it counts as the state vector that it may become."""
+_DENSITY_QUBITS = 12
+"""Qubits up to which a noisy circuit may be run as a density matrix: 256 MiB."""
+_NOISY_METHODS = ("statevector", "density_matrix", "matrix_product_state")
+"""Aer's methods that can run thermal relaxation."""
+_NATIVE = 5
+"""Gates of a device, about, for one gate of a circuit."""
 _SMALL_OPERATIONS = 5_000_000
 """Amplitude updates and shots of a job that goes into a batch: some ten milliseconds."""
 
@@ -46,3 +52,33 @@ def size(analysis: Analysis, *, method: str, shots: int) -> Size:
     threaded = runs_as != "statevector" or repeats > 1 or analysis.active_qubits >= _PARALLEL_FROM
     compiled_for = "stabilizer" if method == "automatic" and runs_as == "stabilizer" and wide else method
     return Size(runs_as, compiled_for, memory, small, parallel=not small and threaded)
+
+
+def noisy_method(active_qubits: int, shots: int) -> str:
+    """What `automatic` means for a circuit with noise on so many qubits: `automatic` or `statevector`.
+
+    Aer's own choice is a density matrix (16·4ⁿ bytes) where the shots are more than 2ⁿ and can be drawn from one state,
+    else a state vector (16·2ⁿ bytes) for each shot. 20,000 shots of 14 qubits would take 4 GiB, so it is left the
+    choice up to twelve qubits only, on every machine alike: the method decides which counts a seed gives.
+    """
+    return "automatic" if active_qubits <= _DENSITY_QUBITS or shots <= 2**active_qubits else "statevector"
+
+
+def noisy_size(analysis: Analysis, *, method: str, shots: int) -> Size:
+    """The size of `shots` runs of the analysed circuit on the model of a noisy device.
+
+    Routing may involve a few qubits more than the circuit has: what that takes is known when it is compiled, and Aer
+    keeps to the memory that it is told.
+    """
+    qubits = analysis.active_qubits
+    sampled = not (analysis.mid_circuit_measurement or analysis.has_control_flow)
+    drawn = sampled and shots > 2**qubits and noisy_method(qubits, shots) == "automatic"
+    runs_as = ("density_matrix" if drawn else "statevector") if method == "automatic" else method
+    noisy = replace(
+        analysis,
+        clifford=False,
+        expanded_size=_NATIVE * analysis.expanded_size,
+        mid_circuit_measurement=runs_as != "density_matrix" or not sampled,
+        memory={name: analysis.memory[name] for name in _NOISY_METHODS},
+    )
+    return size(noisy, method=runs_as, shots=shots)

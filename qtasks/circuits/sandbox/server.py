@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from qtasks.circuits import transpiler_plugins
 from qtasks.circuits.python import imports
 from qtasks.circuits.sandbox import child, rehearsal
 from qtasks.circuits.sandbox.layers import Layers
@@ -264,6 +265,7 @@ def warm() -> None:
     importlib.import_module("qiskit_qasm3_import")  # 0.15 s, used through qiskit.qasm3
     importlib.import_module("scipy.linalg")  # its OpenBLAS counts its threads now, while the environment says one
     numpy.random.seed()
+    transpiler_plugins.forget_others()
     imports.warm()
     rehearsal.in_full()
 

@@ -14,10 +14,10 @@ from qiskit.circuit import ClassicalRegister, Gate, QuantumRegister
 from qiskit.circuit.classical import expr, types
 from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import Kraus
-from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
 from qtasks.backends.compatibility import Capabilities, local_simulator, of_backend, problems
+from qtasks.backends.pass_managers import preset_pass_manager
 from qtasks.circuits.analysis import analyse
 from tests.support.circuits import bell
 
@@ -106,7 +106,7 @@ def test_what_is_passed_runs_on_aer(name: str) -> None:
     made = circuit(RUNS_ON_AER[name])
     assert reasons(made, local_simulator()) == []
     simulator = AerSimulator()
-    run = generate_preset_pass_manager(0, simulator).run(made)
+    run = preset_pass_manager(0, backend=simulator).run(made)
     result = simulator.run(run, shots=20, enable_truncation=False).result()
     assert result.success and sum(result.get_counts().values()) == 20
 
@@ -165,15 +165,15 @@ def test_what_aer_cannot_run_is_refused(name: str) -> None:
 # What Aer makes of the refused ones, each in a process of its own. When one of these fails, Aer has learnt it, and the
 # refusal may go.
 _RUN = """
-from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
+from qtasks.backends.pass_managers import preset_pass_manager
 from tests.unit.backends.test_compatibility import REFUSED_FOR_AER, circuit
 made = circuit(REFUSED_FOR_AER[{name!r}][0])
 for _ in range(200):
     made.rx(0.1, 2)
 made.measure(2, 0)
 simulator = AerSimulator()
-result = simulator.run(generate_preset_pass_manager(0, simulator).run(made), shots=100, max_parallel_threads=2).result()
+result = simulator.run(preset_pass_manager(0, backend=simulator).run(made), shots=100, max_parallel_threads=2).result()
 assert result.success, result.status
 """
 _WRONG_COUNTS = ("a cast to bool", "a block without qubits", "an oracle")
@@ -188,7 +188,7 @@ def test_aer_fails_on_what_is_refused(name: str) -> None:
 
 def counts(made: QuantumCircuit) -> dict[str, int]:
     simulator = AerSimulator()
-    run = generate_preset_pass_manager(0, simulator).run(made)
+    run = preset_pass_manager(0, backend=simulator).run(made)
     found: dict[str, int] = simulator.run(run, shots=10).result().get_counts()
     return found
 
