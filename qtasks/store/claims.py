@@ -68,6 +68,11 @@ class Clock:
     database: datetime
     monotonic: float
 
+    @classmethod
+    def at(cls, moment: datetime) -> Clock:
+        """A clock that shows `moment` now."""
+        return cls(moment, time.monotonic())
+
     def now(self) -> datetime:
         return self.database + timedelta(seconds=time.monotonic() - self.monotonic)
 
@@ -94,7 +99,7 @@ class Claim:
         return replace(self, stage=stage)
 
 
-_CLAIMED = (
+CLAIMED = (
     jobs.c.id,
     jobs.c.namespace,
     jobs.c.name,
@@ -106,6 +111,12 @@ _CLAIMED = (
     jobs.c.memory,
     jobs.c.created_at,
 )
+
+
+def claimed(row: Any) -> ClaimedJob:
+    """A job from a row that begins with the columns of `CLAIMED`."""
+    return ClaimedJob(*row[: len(CLAIMED)])
+
 
 # A loose index scan for each stage: one search of ix_jobs_waiting per namespace and priority, however long their
 # backlogs. What a search starts after is fetched by queries of its own: a join with `h` would read the index from the
@@ -219,7 +230,7 @@ def _take(dialect: str, target: Phase, together: bool) -> TextualSelect:
     bound = text(statement)
     if not together:
         bound = bound.bindparams(bindparam("job_id", type_=jobs.c.id.type))
-    return bound.columns(*_CLAIMED, now=UtcDateTime())
+    return bound.columns(*CLAIMED, now=UtcDateTime())
 
 
 def take(
@@ -229,7 +240,7 @@ def take(
     faster."""
     together = head.batchable and limit > 1
     target = ENTRY[stage]
-    fence = _next_fence(tx)
+    fence = next_fence(tx)
     which = {"namespace": head.namespace, "priority": head.priority} if together else {"job_id": head.job_id}
     rows = tx.execute(
         _take(tx.dialect.name, target, together),
@@ -247,8 +258,8 @@ def take(
     ).all()
     if not rows:
         return None
-    taken = tuple(sorted((ClaimedJob(*row[:-1]) for row in rows), key=lambda job: job.id))
-    claim = Claim(fence, owner, stage, taken, Clock(rows[0].now, time.monotonic()))
+    taken = tuple(sorted(map(claimed, rows), key=lambda job: job.id))
+    claim = Claim(fence, owner, stage, taken, Clock.at(rows[0].now))
     record(tx, claim.ids, Event(target.value, f"Taken up for {stage.value}."), source=owner)
     return claim
 
@@ -256,7 +267,7 @@ def take(
 _NEXT_FENCE = text("SELECT nextval('fences_id_seq'), set_config('synchronous_commit', 'off', true)")
 
 
-def _next_fence(tx: Connection) -> int:
+def next_fence(tx: Connection) -> int:
     if tx.dialect.name == "postgresql":
         # A claim that a crash of the database undoes was never made: no need to wait for the disk.
         return int(tx.execute(_NEXT_FENCE).scalar_one())

@@ -37,7 +37,7 @@ def advance(
     ids: Collection[str],
     phase: Phase,
     *,
-    stage: Stage,
+    stage: Stage | None,
     event: Event,
     also: Sequence[Event] = (),
     conditions: Sequence[Condition] = (),
@@ -45,14 +45,15 @@ def advance(
     begins: str | None = None,
     **values: Any,
 ) -> set[str]:
-    """Move jobs on to `stage` in `phase`, keeping the claim or leaving them to whoever consumes that stage.
+    """Move jobs on to `stage` in `phase`, keeping the claim or leaving them to whoever consumes that stage. None: they
+    wait for their turn at a provider.
 
     With `begins`, their attempts start now on that backend. Returns the ids that were still the claim's own; the others
     were cancelled or taken over, and are let be.
     """
     if phase in FINAL:
         raise ValueError(f"{phase} is final: use finish()")
-    values["stage"] = stage.value
+    values["stage"] = None if stage is None else stage.value
     if not keep:
         values |= _FREE
     if begins is not None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from qtasks.lifecycle import Phase, Stage
 from qtasks.store.moves import end_unclaimed
 from qtasks.store.records import Event
-from qtasks.store.tables import circuits, inputs, jobs, workers
+from qtasks.store.tables import circuits, inputs, jobs, provider_jobs, workers
 from qtasks.store.types import moment
 
 _LOCKS = 0x71_7461_7300  # "qtas": the space of this project's advisory locks
@@ -88,10 +88,13 @@ def forget_workers(tx: Connection, *, older_than_seconds: float) -> None:
 
 
 def open_jobs(tx: Connection) -> int:
-    """How many jobs wait at a stage or are held; each of the two has its index."""
+    """How many jobs wait at a stage, are held, or are under way to or at a provider; each has its index."""
     waiting = select(func.count()).select_from(jobs).where(jobs.c.stage.isnot(None), jobs.c.owner.is_(None))
     held = select(func.count()).select_from(jobs).where(jobs.c.owner.isnot(None))
-    return int(tx.execute(select(waiting.scalar_subquery() + held.scalar_subquery())).scalar_one())
+    remote = select(func.count()).select_from(jobs).where(jobs.c.account.isnot(None), jobs.c.finished_at.is_(None))
+    there = select(func.count()).select_from(provider_jobs).where(text("NOT settled"))
+    counts = [query.scalar_subquery() for query in (waiting, held, remote, there)]
+    return sum(int(count) for count in tx.execute(select(*counts)).one())
 
 
 def now(tx: Connection) -> datetime:

@@ -184,11 +184,13 @@ def _in_steps(tx: Connection, change: Change, ids: Collection[str], fence: int, 
     return held
 
 
-def begin_attempts(tx: Connection, ids: Collection[str], *, backend: str, worker: str) -> None:
-    """Write down that the current attempt of each job starts now; a takeover finds it written already."""
+def begin_attempts(tx: Connection, ids: Collection[str], *, backend: str | None = None, worker: str) -> None:
+    """Write down that the current attempt of each job starts now, on `backend` or on what was chosen for it; a takeover
+    finds it written already."""
     if not ids:
         return
-    rows = select(jobs.c.id, jobs.c.attempt, literal(backend), literal(worker), moment()).where(
+    where: Any = jobs.c.backend if backend is None else literal(backend)
+    rows = select(jobs.c.id, jobs.c.attempt, where, literal(worker), moment()).where(
         jobs.c.id.in_(list(ids)), jobs.c.owner == worker
     )
     dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -32,6 +33,8 @@ PARTIAL = {
     "ix_jobs_leases": "owner IS NOT NULL",
     "ix_jobs_deadlines": "deadline IS NOT NULL AND finished_at IS NULL",
     "ix_jobs_aftercare": "aftercare",
+    "ix_jobs_account": "account IS NOT NULL AND finished_at IS NULL",
+    "ix_provider_jobs_open": "NOT settled",
 }
 
 
@@ -45,8 +48,16 @@ def empty(database_url: str) -> Iterator[Store]:
 def _definitions(store: Store) -> dict[str, str]:
     with store.read() as tx:
         rows = tx.execute(text(_INDEXES[store.engine.dialect.name]))
-        # SQLite puts the name of a table that was rebuilt between quotes.
-        return {row[0]: row[1].replace('"', "") for row in rows}
+        return {row[0]: _comparable(row[1]) for row in rows}
+
+
+def _comparable(definition: str) -> str:
+    """SQLite puts the name of a table that was rebuilt between quotes, and a column that was added behind all else."""
+    head, opening, parts = definition.replace('"', "").partition("(")
+    if not head.startswith("CREATE TABLE"):
+        return head + opening + parts
+    body = " ".join(parts.rpartition(")")[0].split())
+    return "\n".join([head.strip(), *sorted(part.strip() for part in re.split(r", (?![^(]*\))", body))])
 
 
 def test_an_empty_database_is_brought_up_to_date_once(empty: Store) -> None:
@@ -77,7 +88,7 @@ def test_the_partial_indexes_are_partial(store: Store) -> None:
     found = _definitions(store)
     for name, where in PARTIAL.items():
         predicate = found[name].partition(" WHERE ")[2]
-        assert predicate.replace("(", "").replace(")", "") == where
+        assert predicate.replace("(", "").replace(")", "").replace("::text", "") == where
 
 
 def test_a_downgrade_leaves_nothing(store: Store) -> None:
