@@ -230,21 +230,22 @@ _PARKED = (jobs.c.phase == Phase.SCHEDULING.value) & jobs.c.stage.is_(None) & jo
 _NEXT = """
 SELECT id, name, priority, explained FROM (
     SELECT id, name, priority, created_at, reason IS NOT NULL AS explained,
-        {greatest}(0, priority / 3 - CAST({age} / :ageing AS integer)) AS level,
+        CASE WHEN priority <= 3 THEN priority
+            ELSE {greatest}(3, priority - 3 * CAST(floor({age} / :ageing) AS integer)) END AS level,
         row_number() OVER (PARTITION BY namespace, priority ORDER BY created_at, id) AS turn
     FROM jobs WHERE account = :account AND stage IS NULL AND phase = 'Scheduling' AND finished_at IS NULL
 ) waiting ORDER BY level, turn, created_at, id LIMIT :limit
 """
 _AGE = {
-    "postgresql": "floor(extract(epoch FROM statement_timestamp() - created_at))",
+    "postgresql": "extract(epoch FROM statement_timestamp() - created_at)",
     "sqlite": "((julianday('now') - julianday(created_at)) * 86400.0)",
 }
 
 
 def unpark(tx: Connection, name: str, *, limit: int, ageing_seconds: float) -> list[AnyRow]:
     """Send up to `limit` parked jobs of an account on to execution: the most urgent first, where waiting lifts a job a
-    level every `ageing_seconds`, and at one level the namespaces in turn. Returns (id, name, priority, explained):
-    whether it had been said why the job waits."""
+    level every `ageing_seconds` (see `scheduling.fairness.aged`), and at one level the namespaces in turn. Returns (id,
+    name, priority, explained): whether it had been said why the job waits."""
     query = _NEXT.format(age=_AGE[tx.dialect.name], greatest="greatest" if tx.dialect.name == "postgresql" else "max")
     statement = text(query).columns(jobs.c.id, jobs.c.name, jobs.c.priority)
     chosen = tx.execute(statement, {"account": name, "ageing": ageing_seconds, "limit": limit}).all()

@@ -14,7 +14,7 @@ from qtasks.errors import NotFound
 from qtasks.lifecycle import Phase, Stage
 from qtasks.store.moves import base64_text, end_unclaimed
 from qtasks.store.records import Event, record
-from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, results
+from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, provider_jobs, results
 from qtasks.store.types import moment
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -62,13 +62,18 @@ class Requirement:
     negated: bool = False
 
 
-def submit(tx: Connection, new: Sequence[NewJob], *, source: str | None) -> dict[str, Existing]:
+_SUBMITTED = Event("Submitted", "Waiting for validation.")
+
+
+def submit(
+    tx: Connection, new: Sequence[NewJob], *, source: str | None, event: Event = _SUBMITTED
+) -> dict[str, Existing]:
     """Insert jobs with their inputs, labels and first event.
 
     Returns, by the new job's id, what was there already under its idempotency key or name; those were not inserted.
     """
     insert_all = _insert_at_once if tx.dialect.name == "postgresql" else _insert_in_steps
-    inserted = insert_all(tx, new, Event("Submitted", "Waiting for validation."), source)
+    inserted = insert_all(tx, new, event, source)
     labelled = [
         {"job_id": job.id, "namespace": job.namespace, "key": key, "value": value}
         for job in new
@@ -198,6 +203,35 @@ def _existing(tx: Connection, job: NewJob) -> Existing:
     return Existing(row.id, row.name, row.spec_hash, by_key=False)
 
 
+_AT_PROVIDER = (
+    "device",
+    "tag",
+    "provider_job_id",
+    "session",
+    "state",
+    "settled",
+    "isa_key",
+    "calibration_key",
+    "estimated_seconds",
+    "quantum_seconds",
+    "cost_micros",
+    "price",
+    "queue_position",
+    "starts_at",
+    "intended_at",
+    "submitted_at",
+    "running_at",
+    "finished_at",
+)
+"""What is shown of the latest attempt's provider job, each as `provider_…`; all None for a job that has none."""
+
+
+def _at_provider(name: str) -> Any:
+    return provider_jobs.c[name].label(f"provider_{name.removeprefix('provider_')}")
+
+
+_SAME_ATTEMPT = and_(provider_jobs.c.job_id == jobs.c.id, provider_jobs.c.attempt == jobs.c.attempt)
+
 _FULL = (
     select(
         *jobs.c,
@@ -214,12 +248,15 @@ _FULL = (
         results.c.sha256.label("result_sha256"),
         results.c.counts,
         results.c.metrics,
+        *map(_at_provider, _AT_PROVIDER),
     )
     .select_from(jobs)
     .join(inputs)
     .outerjoin(circuits)
     .outerjoin(results)
+    .outerjoin(provider_jobs, _SAME_ATTEMPT)
 )
+_COLLECTED = _FULL.add_columns(provider_jobs.c.compiled.label("provider_compiled"))
 
 
 def get(tx: Connection, job_id: str) -> AnyRow:
@@ -228,6 +265,23 @@ def get(tx: Connection, job_id: str) -> AnyRow:
     if row is None:
         raise _not_found(job_id, None)
     return row
+
+
+def get_all(tx: Connection, ids: Sequence[str]) -> dict[str, AnyRow]:
+    """Everything about those jobs of `ids` that there are, by id, and in `provider_compiled` about the ISA circuit."""
+    return {row.id: row for row in tx.execute(_COLLECTED.where(jobs.c.id.in_(list(ids))))}
+
+
+def ids_at_providers(tx: Connection, namespace: str) -> list[str]:
+    """The jobs of a namespace that are, were or will be at a provider, the oldest first."""
+    there = select(jobs.c.id).where(jobs.c.namespace == namespace, jobs.c.account.isnot(None)).order_by(jobs.c.id)
+    return [row.id for row in tx.execute(there)]
+
+
+def ids_by_name(tx: Connection, namespace: str, names: Sequence[str]) -> dict[str, str]:
+    """The ids of those jobs of a namespace that there are, by name."""
+    rows = select(jobs.c.name, jobs.c.id).where(jobs.c.namespace == namespace, jobs.c.name.in_(list(names)))
+    return {row.name: row.id for row in tx.execute(rows)}
 
 
 def id_of(tx: Connection, namespace: str, name: str) -> str:
@@ -312,8 +366,11 @@ def payload(tx: Connection, ids: Sequence[str]) -> Iterator[Any]:
 
 
 def attempts_of(tx: Connection, job_id: str) -> list[AnyRow]:
-    """The attempts of a job, first to last."""
-    return list(tx.execute(select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)))
+    """The attempts of a job, first to last, each with its provider job where it has one."""
+    same = and_(provider_jobs.c.job_id == attempts.c.job_id, provider_jobs.c.attempt == attempts.c.attempt)
+    shown = map(_at_provider, ("account", "provider_job_id", "state", "quantum_seconds"))
+    rows = select(*attempts.c, *shown).outerjoin(provider_jobs, same).where(attempts.c.job_id == job_id)
+    return list(tx.execute(rows.order_by(attempts.c.attempt)))
 
 
 def cancel(tx: Connection, ids: Sequence[str], *, source: str | None) -> list[str]:

@@ -7,7 +7,7 @@ submitted the attempt; anybody else who did so too cancels what they made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, insert, literal, select, update
@@ -79,6 +79,14 @@ def try_again(tx: Connection, job_id: str, attempt: int) -> None:
     tx.execute(_row(job_id, attempt).values(tried_at=moment()))
 
 
+def not_sent(tx: Connection, job_id: str, attempt: int) -> None:
+    """Note that the provider certainly did not take an attempt: nothing needs looking up before the next try."""
+    tx.execute(_row(job_id, attempt).values(tried_at=moment(-_LONG_AGO), doubtful=False))
+
+
+_LONG_AGO = 10.0 * 365 * 86_400
+
+
 def doubt(tx: Connection, job_id: str, attempt: int) -> None:
     """Note that an attempt may be at the provider twice: whoever was to submit it died, or had no answer."""
     tx.execute(_row(job_id, attempt).values(doubtful=True))
@@ -90,7 +98,8 @@ def submitted(tx: Connection, job_id: str, attempt: int, provider_job_id: str) -
     tx.execute(
         _row(job_id, attempt)
         .where(provider_jobs.c.provider_job_id.is_(None))
-        .values(provider_job_id=provider_job_id, state="queued", submitted_at=moment())
+        # Also of one that was given up meanwhile: it exists, and somebody has to see to it.
+        .values(provider_job_id=provider_job_id, state="queued", submitted_at=moment(), settled=False, finished_at=None)
     )
     row = of(tx, job_id, attempt)
     assert row is not None, "an intent is written before anything is submitted"
@@ -176,12 +185,22 @@ def wanted(tx: Connection, job_id: str, attempt: int) -> bool:
     return not Phase(row.phase).final and row.attempt == attempt
 
 
-def adopt(tx: Connection, job_id: str, account: str, provider_job_id: str, *, device: str, tag: str) -> bool:
-    """Make a job that is Running at its provider already of one that was just inserted; False when the provider's job
-    is known."""
+def adopt(
+    tx: Connection,
+    job_id: str,
+    account: str,
+    provider_job_id: str,
+    *,
+    device: str,
+    tag: str,
+    made_at: datetime | None = None,
+) -> bool:
+    """Make a job that is Running at its provider already, since `made_at`, of one that was just inserted; False when
+    the provider's job is known."""
     there = exists().where(provider_jobs.c.account == account, provider_jobs.c.provider_job_id == provider_job_id)
     if tx.execute(select(there)).scalar():
         return False
+    made = moment() if made_at is None else made_at
     tx.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
@@ -203,9 +222,9 @@ def adopt(tx: Connection, job_id: str, account: str, provider_job_id: str, *, de
             provider_job_id=provider_job_id,
             state="queued",
             compiled={},
-            intended_at=moment(),
-            tried_at=moment(),
-            submitted_at=moment(),
+            intended_at=made,
+            tried_at=made,
+            submitted_at=made,
         )
     )
     return True

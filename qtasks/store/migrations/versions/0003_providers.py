@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("account", sa.String(317), comment="of the provider, where it runs at one"))
+    op.add_column("jobs", sa.Column("account", sa.String(800), comment="of the provider, where it runs at one"))
     under_way = sa.text("account IS NOT NULL AND finished_at IS NULL")
     op.create_index(
         "ix_jobs_account",
@@ -23,7 +23,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "accounts",
-        sa.Column("name", sa.String(317), nullable=False, comment="as QTASKS_CONFIG has it, or namespace/secret"),
+        sa.Column("name", sa.String(800), nullable=False, comment="as QTASKS_CONFIG has it, or namespace.secret; with @instance"),
         sa.Column("provider", sa.String(20), nullable=False),
         sa.Column("due_at", UtcDateTime(), nullable=False, comment="when a poller looks at its jobs next"),
         sa.Column("owner", sa.String(200), comment="the process that visits it; null when nobody does"),
@@ -52,7 +52,7 @@ def upgrade() -> None:
         "provider_jobs",
         sa.Column("job_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("account", sa.String(317), nullable=False),
+        sa.Column("account", sa.String(800), nullable=False),
         sa.Column("device", sa.String(255), nullable=False),
         sa.Column("tag", sa.String(64), nullable=False, comment="by which the provider's job is found again"),
         sa.Column("provider_job_id", sa.String(255), comment="null until the provider has answered"),
@@ -99,7 +99,7 @@ def upgrade() -> None:
         sa.Column("namespace", sa.String(63), nullable=False),
         sa.Column("name", sa.String(253), nullable=False),
         sa.Column("resource", Json, comment="the QiskitSession, where one was applied"),
-        sa.Column("account", sa.String(317), comment="that its jobs run under; null: its next job decides"),
+        sa.Column("account", sa.String(800), comment="that its jobs run under; null: its next job decides"),
         sa.Column("device", sa.String(255), comment="that its jobs run on; null: its next job decides"),
         sa.Column("mode", sa.String(10), nullable=False),
         sa.Column(
