@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtasks.lifecycle import Stage
-from qtasks.queue import RECONCILE
+from qtasks.queue import RECONCILE, task_name
 from qtasks.settings import Settings
 
 
@@ -16,5 +16,10 @@ def schedule(config: Settings) -> dict[str, dict[str, Any]]:
             "task": RECONCILE,
             "schedule": config.reconcile_seconds,
             "options": {"queue": Stage.POLLING.value, "priority": 0, "expires": config.reconcile_seconds},
+        },
+        "poll": {
+            "task": task_name(Stage.POLLING),
+            "schedule": config.poll_seconds,
+            "options": {"queue": Stage.POLLING.value, "priority": 6, "expires": config.poll_seconds},
         },
     }

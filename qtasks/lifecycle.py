@@ -73,6 +73,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Phase.SCHEDULING, Phase.COMPLETED, "the result of an identical job is reused"),
     Transition(Phase.SCHEDULING, Phase.PENDING, "no worker can hold the job (ResourceConstraints)"),
     Transition(Phase.SCHEDULING, Phase.FAILED, "no backend will ever take the job"),
+    Transition(Phase.RUNNING, Phase.SCHEDULING, "its account turns out to have no allowance left"),
     Transition(Phase.RUNNING, Phase.COMPLETED, "the result is stored"),
     Transition(Phase.RUNNING, Phase.RETRYING, "the attempt failed and may heal"),
     Transition(Phase.RUNNING, Phase.FAILED, "the attempt failed for good"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from qtasks.queue import RECONCILE
+from qtasks.lifecycle import Stage
+from qtasks.queue import RECONCILE, task_name
 from qtasks.stages.reconcile import reconcile as put_right
+from qtasks.stages.remote.visits import poll
 from workers.app import app
 from workers.process import this_process
 
@@ -12,3 +14,9 @@ from workers.process import this_process
 def reconcile() -> None:
     """Free expired leases, end overdue jobs, publish lost hints again."""
     put_right(this_process())
+
+
+@app.task(name=task_name(Stage.POLLING))
+def polling(job_id: str = "") -> None:
+    """Visit the accounts that are due, whichever job the message names."""
+    poll(this_process())

@@ -66,8 +66,7 @@ def _worker_starts(sender: Any, **_: Any) -> None:
     if Stage.VALIDATION in stages:
         _sandbox = Sandbox(settings())
         _sandbox.start()
-    if set(stages) - {Stage.POLLING}:
-        _beside.append(_keeper(_identity))
+    _beside.append(_keeper(_identity))
     if Stage.EXECUTION in stages:
         # Imported once, before the fork: every pool process shares the pages. Nothing of it runs here.
         import qiskit_aer  # noqa: F401

@@ -9,16 +9,45 @@ from qtasks.resources.metadata import Credentials
 
 _OWN = {BackendType.IBM_QUANTUM: "ibm-quantum", BackendType.AWS_BRAKET: "aws-braket"}
 
+_AT = "@"
+"""Between an account's name and the instance of those of its jobs that name one."""
+
 
 def accounts_for(
     config: Config, backend: JobBackend, credentials: Credentials | None, *, namespace: str, embedded: bool
 ) -> list[Account]:
-    """The accounts under which a job of `namespace` with this backend may run, at least one.
+    """The accounts under which a job of `namespace` with this backend may run, at least one; each at the job's
+    instance, where it names one.
 
     A job that names a secret of its namespace brings an account of its own. In the embedded stack a provider without an
     account has one that uses whatever the provider's own library finds in the user's environment and home. Raises
-    NotFound (`NoSuchAccount`), Forbidden (`AccountForbidden`) or InvalidInput (`NoAccount`, `WrongProvider`).
+    NotFound (`NoSuchAccount`), Forbidden (`AccountForbidden`) or InvalidInput (`NoAccount`, `WrongProvider`,
+    `InstanceNotOfAccount`).
     """
+    found = _any_instance(config, backend, credentials, namespace=namespace, embedded=embedded)
+    if backend.instance is None:
+        return found
+    at_instance = [_at(account, backend.instance) for account in found if account.instance in (None, backend.instance)]
+    if not at_instance:
+        raise InvalidInput(
+            f"No account that serves namespace {namespace} is one of instance {backend.instance}.",
+            reason="InstanceNotOfAccount",
+            hint="Leave out backend.instance, or have an account for it put into QTASKS_CONFIG.",
+        )
+    return at_instance
+
+
+def _at(account: Account, instance: str) -> Account:
+    """The account at an instance. It counts as one of its own where the account leaves the instance open: allowance,
+    jobs and sessions are an instance's."""
+    if account.instance is not None or account.provider is not BackendType.IBM_QUANTUM:
+        return account
+    return account.model_copy(update={"name": f"{account.name}{_AT}{instance}", "instance": instance})
+
+
+def _any_instance(
+    config: Config, backend: JobBackend, credentials: Credentials | None, *, namespace: str, embedded: bool
+) -> list[Account]:
     if backend.account is not None:
         return [_named(config, backend, namespace)]
     if credentials is not None:
@@ -85,6 +114,9 @@ def _made_of(name: str, provider: BackendType) -> Account:
 
 def account_called(config: Config, name: str, provider: str) -> Account:
     """The account of a row: a configured one, or one that a job brought. Raises NotFound (`NoSuchAccount`)."""
+    base, at, instance = name.partition(_AT)
+    if at:
+        return _at(account_called(config, base, provider), instance)
     found = config.account(name)
     if found is not None:
         return found

@@ -77,7 +77,7 @@ class Stack:
         stages = "validation,scheduling,execution"
         parts = [
             Part("worker", [*python, "worker", "--stages", stages, "--concurrency", str(workers)]),
-            Part("polling", [*python, "worker", "--stages", "polling", "--concurrency", "1"]),
+            Part("polling", [*python, "worker", "--stages", "polling", "--concurrency", "2"]),
             Part("beat", [*python, "beat"]),
         ]
         addresses = {

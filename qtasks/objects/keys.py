@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from qtasks.errors import InvalidInput
 from qtasks.objects.protocol import valid_key
 
@@ -49,6 +51,17 @@ def result(namespace: str, job_id: str, fence: int) -> str:
 def result_batch(namespace: str, batch_id: str) -> str:
     """Key of many small results in one object (JSON Lines, one result a line)."""
     return _key("completed", namespace, "batches", f"{batch_id}.jsonl")
+
+
+def isa(namespace: str, job_id: str, fence: int, format: str) -> str:  # noqa: A002
+    """Key of the circuit as a provider's device takes it, as the claim numbered `fence` compiled it."""
+    return _key("completed", namespace, job_id, f"isa-{fence}.{_extension(format)}")
+
+
+def calibration(device: str, digest: str) -> str:
+    """Key of a device's calibration (JSON), shared by all jobs that met it."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", device).strip("-.")
+    return _key("calibrations", name or "device", f"{digest}.json")
 
 
 def _extension(format: str) -> str:  # noqa: A002

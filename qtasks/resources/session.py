@@ -25,7 +25,7 @@ class JobSession(Model):
     name: Name
     """Name of the session in the job's namespace."""
     max_time: PositiveDuration | None = None
-    """Longest time the session stays open, in seconds or as a duration; the provider's limit when absent."""
+    """Longest time it stays open from the start of its first job, in seconds or as a duration; an hour when absent."""
     mode: SessionMode | None = None
     """How its jobs are scheduled; the QiskitSession's own, or else dedicated, when absent."""
 
@@ -36,7 +36,7 @@ class SessionSpec(Model):
     backend: JobBackend
     """Where its jobs run."""
     max_time: PositiveDuration | None = None
-    """Longest time the session stays open, in seconds or as a duration; the provider's limit when absent."""
+    """Longest time it stays open from the start of its first job, in seconds or as a duration; an hour when absent."""
     mode: SessionMode = SessionMode.DEDICATED
     """How its jobs are scheduled."""
     credentials: Credentials | None = None

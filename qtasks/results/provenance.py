@@ -50,48 +50,33 @@ class Provenance:
     worker: str | None = None
     threads: int | None = None
     simulator_cost: Decimal | None = None  # US dollars
+    provider: str | None = None  # these eleven: of a job that ran at a provider
+    provider_job_id: str | None = None
+    account: str | None = None
+    session: str | None = None  # the provider's id of it
+    isa_circuit: str | None = None  # object of the circuit as the device took it
+    calibration: str | None = None  # object of the device's calibration at the time of running
+    queue_position: int | None = None  # as it was last seen
+    quantum_seconds: float | None = None  # as the provider counted them
+    estimated_quantum_seconds: float | None = None  # before it ran
+    cost: Decimal | None = None  # US dollars
+    price: str | None = None  # which price the cost was worked out with, its source and date
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field, as JSON has it; the cost is a string such as "0.0012"."""
-        cost = self.simulator_cost
-        return {
-            "attempt": self.attempt,
-            "backend": self.backend,
-            "backend_version": self.backend_version,
-            "circuit_hash": self.circuit_hash,
-            "completion_time": self.completion_time,
-            "count_ops": self.count_ops,
-            "git_commit": self.git_commit,
-            "method": self.method,
-            "optimization_level": self.optimization_level,
-            "queue_seconds": self.queue_seconds,
-            "reused_from": self.reused_from,
-            "run_seconds": self.run_seconds,
-            "seed_simulator": self.seed_simulator,
-            "seed_transpiler": self.seed_transpiler,
-            "simulator_cost": None if cost is None else format(cost, "f"),
-            "source_origin": self.source_origin,
-            "source_sha256": self.source_sha256,
-            "start_time": self.start_time,
-            "submission_time": self.submission_time,
-            "threads": self.threads,
-            "total_seconds": self.total_seconds,
-            "transpiled_depth": self.transpiled_depth,
-            "transpiled_gates": self.transpiled_gates,
-            "two_qubit_gates": self.two_qubit_gates,
-            "versions": self.versions,
-            "worker": self.worker,
-        }
+        """Every field, as JSON has it; a cost is a string such as "0.0012"."""
+        plain = {name: getattr(self, name) for name in sorted(_FIELDS)}
+        return {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in plain.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Provenance:
         """The reverse of to_dict; fields that a later version added are left out. Raises ValueError or KeyError."""
         known = {name: data[name] for name in _FIELDS if name in data}
-        if known.get("simulator_cost") is not None:
-            try:
-                known["simulator_cost"] = Decimal(known["simulator_cost"])
-            except InvalidOperation:
-                raise ValueError("simulator_cost is no number") from None
+        for name in ("simulator_cost", "cost"):
+            if known.get(name) is not None:
+                try:
+                    known[name] = Decimal(known[name])
+                except InvalidOperation:
+                    raise ValueError(f"{name} is no number") from None
         return cls(circuit_hash=known.pop("circuit_hash"), backend=known.pop("backend"), **known)
 
 

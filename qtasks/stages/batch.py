@@ -62,24 +62,26 @@ def load(store: Store, claim: Claim) -> Batch:
     """Read the payloads of a claim's jobs; large circuits stay in the object store until they are asked for."""
     known = {job.id: job for job in claim.jobs}
     with store.read() as tx:
-        items = {
-            row.id: Item(
-                job=known[row.id],
-                spec=spec_of(row.resource),
-                format=row.format,
-                data=row.data,
-                input_key=row.input_key,
-                sha256=row.sha256,
-                git_commit=row.git_commit,
-                origin=row.origin,
-                fingerprint=row.fingerprint,
-                analysis=row.analysis,
-                qpy=row.qpy,
-                circuit_key=row.circuit_key,
-            )
-            for row in jobs.payload(tx, claim.ids)
-        }
+        items = {row.id: item_of(known[row.id], row) for row in jobs.payload(tx, claim.ids)}
     return Batch(claim, {job_id: items[job_id] for job_id in claim.ids if job_id in items})
+
+
+def item_of(job: ClaimedJob, payload: Any) -> Item:
+    """A job with its payload, a row of `jobs.payload`."""
+    return Item(
+        job=job,
+        spec=spec_of(payload.resource),
+        format=payload.format,
+        data=payload.data,
+        input_key=payload.input_key,
+        sha256=payload.sha256,
+        git_commit=payload.git_commit,
+        origin=payload.origin,
+        fingerprint=payload.fingerprint,
+        analysis=payload.analysis,
+        qpy=payload.qpy,
+        circuit_key=payload.circuit_key,
+    )
 
 
 def spec_of(resource: Mapping[str, Any]) -> JobSpec:

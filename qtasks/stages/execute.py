@@ -11,16 +11,20 @@ from decimal import Decimal
 from typing import Any
 
 from qtasks.backends.protocol import BackendError, Program, Ran
-from qtasks.backends.sizing import size
+from qtasks.backends.sizing import noisy_size, size
 from qtasks.circuits.analysis import Analysis
+from qtasks.config import REMOTE
 from qtasks.costs.simulator import charge, micros
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
 from qtasks.objects import keys
+from qtasks.resources import BackendType
 from qtasks.results import JobResult, Provenance, SamplerPubResult, encode, timestamp, versions
 from qtasks.results.pack import pack
 from qtasks.stages.aftercare import see_to
 from qtasks.stages.batch import Batch, Item, circuit_of
 from qtasks.stages.endings import fail_or_retry
+from qtasks.stages.remote.handover import hand_over
+from qtasks.stages.remote.intent import keep_calibration
 from qtasks.stages.worker import Worker
 from qtasks.store import moves
 from qtasks.store.ids import new_id
@@ -49,6 +53,8 @@ def time_limit(batch: Batch) -> float | None:
 
     Jobs are batched because they should take milliseconds; one that hangs all the same must not hold its neighbours.
     """
+    if any(item.spec.backend.type in REMOTE for item in batch.items.values()):
+        return None  # the job runs at its provider, and every question to it has a limit of its own
     limits = [
         limit.seconds
         for item in batch.items.values()
@@ -61,10 +67,12 @@ def time_limit(batch: Batch) -> float | None:
 
 
 def execute(worker: Worker, batch: Batch) -> None:
-    """Run the circuits of `batch` and complete their jobs."""
+    """Run the circuits of `batch` and complete their jobs; one that runs at a provider is handed over to it."""
+    if next(iter(batch.items.values())).spec.backend.type in REMOTE:
+        hand_over(worker, batch)
+        return
     started = batch.claim.clock.now()
-    programs = [_program(worker, item) for item in batch.items.values()]
-    outcomes = dict(zip(batch.items, worker.aer.run(programs), strict=True))
+    outcomes = _run(worker, batch)
     failed = {job_id: outcome for job_id, outcome in outcomes.items() if isinstance(outcome, BackendError)}
     ran = {job_id: outcome for job_id, outcome in outcomes.items() if isinstance(outcome, Ran)}
     finished = _store(worker, batch, ran, started)
@@ -94,10 +102,23 @@ def execute(worker: Worker, batch: Batch) -> None:
             see_to(worker, job_id, result=finished[job_id].result)
 
 
+def _run(worker: Worker, batch: Batch) -> dict[str, Ran | BackendError]:
+    """What came of each circuit; those of one backend share its calls."""
+    by_backend: dict[BackendType, list[Item]] = defaultdict(list)
+    for item in batch.items.values():
+        by_backend[item.spec.backend.type].append(item)
+    outcomes: dict[str, Ran | BackendError] = {}
+    for backend, items in by_backend.items():
+        ran = worker.local(backend).run([_program(worker, item) for item in items])
+        outcomes |= zip((item.job.id for item in items), ran, strict=True)
+    return {job_id: outcomes[job_id] for job_id in batch.items}
+
+
 def _program(worker: Worker, item: Item) -> Program:
     execution = item.spec.execution
     analysis = Analysis(**dict(item.analysis or {}))
-    fit = size(analysis, method=execution.method.value, shots=execution.shots)
+    sized = size if item.spec.backend.type is BackendType.LOCAL_SIMULATOR else noisy_size
+    fit = sized(analysis, method=execution.method.value, shots=execution.shots)
     limit = execution.memory_limit
     return Program(
         job_id=item.job.id,
@@ -111,6 +132,7 @@ def _program(worker: Worker, item: Item) -> Program:
         seed_transpiler=execution.seed_transpiler,
         memory_limit=limit.bytes if limit is not None else worker.identity.memory,
         parallel=fit.parallel,
+        device=item.spec.backend.name or "",
     )
 
 
@@ -155,10 +177,12 @@ def _store(worker: Worker, batch: Batch, ran: Mapping[str, Ran], started: dateti
 
 def _result(worker: Worker, item: Item, ran: Ran, started: datetime, completed: datetime) -> JobResult:
     created = item.job.created_at
+    backend = worker.local(item.spec.backend.type)
     provenance = Provenance(
         circuit_hash=item.fingerprint or "",
-        backend=worker.aer.name,
-        backend_version=worker.aer.version,
+        backend=ran.device or backend.name,
+        backend_version=backend.version,
+        calibration=_calibration(worker, ran.device),
         method=ran.method,
         seed_simulator=ran.seed_simulator,
         seed_transpiler=item.spec.execution.seed_transpiler,
@@ -184,6 +208,14 @@ def _result(worker: Worker, item: Item, ran: Ran, started: datetime, completed: 
     )
     pub = SamplerPubResult(ran.registers, ran.num_clbits, item.spec.execution.shots, ran.counts, ran.clbits)
     return JobResult(item.job.id, "sampler", [pub], provenance)
+
+
+def _calibration(worker: Worker, device: str) -> str | None:
+    """The object of the calibration that a device was modelled with."""
+    if not device:
+        return None
+    calibration = worker.ibm_simulator.calibration(device)
+    return None if calibration is None else keep_calibration(worker, device, calibration)
 
 
 def _metrics(provenance: Provenance, ran: Ran) -> dict[str, Any]:

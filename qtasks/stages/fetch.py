@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from qtasks.circuits.formats import detect
 from qtasks.circuits.sources import Fetched, fetch
-from qtasks.errors import InvalidInput, QTasksError
+from qtasks.errors import Forbidden, InvalidInput, QTasksError
 from qtasks.objects import keys
 from qtasks.stages.batch import Batch, Item
 from qtasks.stages.endings import fail_or_fetch_again
@@ -31,6 +31,7 @@ def _get(worker: Worker, batch: Batch, item: Item) -> bool:
     """Fetch one circuit and keep it; whether the job goes on with it."""
     circuit = item.spec.circuit
     try:
+        _refuse_reserved(worker, item)
         came = fetch(
             circuit,
             namespace=item.job.namespace,
@@ -59,6 +60,18 @@ def _get(worker: Worker, batch: Batch, item: Item) -> bool:
     item.format, item.data, item.input_key = kept.format, came.data, kept.object_key
     item.sha256, item.origin, item.git_commit = kept.sha256, kept.origin, came.commit or item.git_commit
     return True
+
+
+def _refuse_reserved(worker: Worker, item: Item) -> None:
+    """A fetch shows its secret to a host that the job's author chose: an account's must not be shown so."""
+    git = item.spec.circuit.git_ref
+    reference = git.secret_ref if git is not None else None
+    if reference is not None and worker.config.reserves(namespace=item.job.namespace, name=reference.name):
+        raise Forbidden(
+            f"The secret {item.job.namespace}/{reference.name} belongs to an account.",
+            reason="SecretReserved",
+            hint="Use a secret of your own for the circuit's source.",
+        )
 
 
 def _refuse_too_large(data: bytes, limit: int) -> None:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from qtasks.backends.compatibility import local_simulator, problems
-from qtasks.backends.sizing import Size, size
+from qtasks.backends.sizing import Size, noisy_size, size
 from qtasks.circuits.analysis import Analysis
+from qtasks.config import REMOTE
 from qtasks.errors import InvalidInput
+from qtasks.resources import BackendType
 from qtasks.stages.batch import Item
+
+_AT_A_PROVIDER = Size("", "", 0, small=False, parallel=False)
+"""What a job takes here that runs elsewhere; what it takes there is for its device to say, when one is chosen."""
 
 
 def fit(item: Item, analysis: Analysis) -> Size:
     """The size of a job; raises InvalidInput where no worker could ever run it as it asks."""
-    execution = item.spec.execution
-    found = size(analysis, method=execution.method.value, shots=execution.shots)
+    execution, backend = item.spec.execution, item.spec.backend.type
+    _check_layout(item, analysis)
+    if backend in REMOTE:
+        return _AT_A_PROVIDER
+    sized = size if backend is BackendType.LOCAL_SIMULATOR else noisy_size
+    found = sized(analysis, method=execution.method.value, shots=execution.shots)
     if found.memory is None:
         raise InvalidInput(
             f"Aer's {found.method} method cannot run this circuit.",
             reason="MethodCannotRun",
             hint="Use execution.method: automatic.",
-        )
-    layout = execution.initial_layout
-    if layout is not None and len(layout) != analysis.qubits:
-        raise InvalidInput(
-            f"execution.initialLayout names {len(layout)} qubits, but the circuit has {analysis.qubits}.",
-            reason="InvalidLayout",
-            hint="Give one physical qubit for each qubit of the circuit, in order.",
         )
     limit = execution.memory_limit
     if limit is not None and found.memory > limit.bytes:
@@ -42,6 +44,16 @@ def fit(item: Item, analysis: Analysis) -> Size:
             hint=" ".join(dict.fromkeys(problem.hint for problem in why)),
         )
     return found
+
+
+def _check_layout(item: Item, analysis: Analysis) -> None:
+    layout = item.spec.execution.initial_layout
+    if layout is not None and len(layout) != analysis.qubits:
+        raise InvalidInput(
+            f"execution.initialLayout names {len(layout)} qubits, but the circuit has {analysis.qubits}.",
+            reason="InvalidLayout",
+            hint="Give one physical qubit for each qubit of the circuit, in order.",
+        )
 
 
 def readable(count: int) -> str:

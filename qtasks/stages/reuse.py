@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qtasks.backends.protocol import LOCAL_SIMULATOR
 from qtasks.errors import QTasksError, Unavailable
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
 from qtasks.objects import keys
@@ -66,7 +65,7 @@ def _complete(worker: Worker, batch: Batch, item: Item) -> bool:
             event=_COMPLETED,
             first=[Event("Reused", message)],
             conditions=[Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Reused", message), _STORED],
-            backend=LOCAL_SIMULATOR,
+            backend=found.result.provenance.backend,
             cost_micros=0,
             aftercare=item.loose_ends,
         )

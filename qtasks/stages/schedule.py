@@ -6,13 +6,12 @@ from collections import defaultdict
 
 from sqlalchemy import Connection
 
-from qtasks.backends.protocol import LOCAL_SIMULATOR
-from qtasks.errors import InvalidInput
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
 from qtasks.resources import BackendType
 from qtasks.stages.batch import Batch, Item
-from qtasks.stages.endings import fail
 from qtasks.stages.fit import readable
+from qtasks.stages.modelled import places
+from qtasks.stages.remote.parking import park
 from qtasks.stages.reuse import reuse
 from qtasks.stages.worker import Worker
 from qtasks.store import moves, upkeep
@@ -24,7 +23,7 @@ _UNKNOWN = 2**62
 _NEGLIGIBLE = 64 * 2**20
 """Bytes that are not worth asking whether they are free."""
 
-_NOT_HONOURED = {
+_IDLE_HERE = {
     "session": "spec.session",
     "backend_selection": "spec.backendSelection",
     "resources": "spec.resources",
@@ -33,7 +32,8 @@ _NOT_HONOURED = {
     "ttl_after_finished": "spec.ttlAfterFinished",
     "debug": "spec.debug",
 }
-"""What may be written in a job and does nothing on a local simulator in this version."""
+"""What may be written in a job and does nothing on a simulator of this process."""
+_MODELLED = {BackendType.IBM_SIMULATOR: ", modelled by Aer with its noise"}
 _UNBUDGETED = Condition(
     ConditionType.BUDGET_CHECKED, ConditionStatus.TRUE, "NoCharge", "Simulator time is free of charge here."
 )
@@ -48,47 +48,41 @@ _UNCHECKED = Condition(
 def schedule(worker: Worker, batch: Batch) -> Batch | None:
     """Choose where the jobs of `batch` run; returns what to carry on with at the execution stage."""
     batch = reuse(worker, batch)
+    batch = batch.only({job_id for job_id, item in batch.items.items() if not park(worker, batch, item)})
+    place = places(worker, batch)
+    batch = batch.only(place)
     if not batch.items:
         return None
-    refused = {job_id: _refusal(item) for job_id, item in batch.items.items()}
-    wanted = [job_id for job_id, error in refused.items() if error is None]
+    wanted = list(batch.items)
     largest = max((batch.items[job_id].job.memory for job_id in wanted), default=0)
     held_here = worker.identity.memory if Stage.EXECUTION in worker.identity.stages else 0
     capacity = max(held_here, _capacity(worker)) if largest > held_here else held_here
     fits = [job_id for job_id in wanted if batch.items[job_id].job.memory <= capacity]
     stay = bool(fits) and worker.may_carry_on(batch.claim, Stage.EXECUTION) and _has_room(worker, largest)
-    alike: dict[tuple[Condition, Condition], list[str]] = defaultdict(list)
+    alike: dict[tuple[str, Condition, Condition], list[str]] = defaultdict(list)
     for job_id in fits:
         item = batch.items[job_id]
-        alike[_budget(worker, item), _scheduled(item)].append(job_id)
+        alike[place[job_id], _budget(worker, item), _scheduled(item, place[job_id])].append(job_id)
     held: set[str] = set()
     with worker.store.begin() as tx:
-        for (budget, scheduled), ids in alike.items():
+        for (backend, budget, scheduled), ids in alike.items():
             held |= moves.advance(
                 tx,
                 batch.claim,
                 ids,
                 Phase.RUNNING if stay else Phase.SCHEDULING,
                 stage=Stage.EXECUTION,
-                event=Event("Scheduled", f"The job runs on {LOCAL_SIMULATOR}."),
+                event=Event("Scheduled", f"The job runs on {backend}."),
                 also=[Event(Phase.RUNNING, "Carried on to execution.")] if stay else [],
                 conditions=[budget, scheduled],
                 keep=stay,
-                begins=LOCAL_SIMULATOR if stay else None,
-                backend=LOCAL_SIMULATOR,
+                begins=backend if stay else None,
+                backend=backend,
             )
         for job_id in set(wanted) - set(fits):
             _postpone(tx, batch, batch.items[job_id], capacity)
-        for job_id, error in refused.items():
-            if error is not None:
-                fail(tx, batch.claim, batch.items[job_id], error, condition=ConditionType.SCHEDULED)
     worker.tell_progress(list(held), Phase.RUNNING if stay else Phase.SCHEDULING)
-    worker.notifier.tell(
-        {
-            **dict.fromkeys(set(wanted) - set(fits), Phase.PENDING),
-            **{job_id: Phase.FAILED for job_id, error in refused.items() if error is not None},
-        }
-    )
+    worker.notifier.tell(dict.fromkeys(set(wanted) - set(fits), Phase.PENDING))
     if not held:
         return None
     rest = batch.only(held)
@@ -103,18 +97,6 @@ def _has_room(worker: Worker, memory: int) -> bool:
     return memory <= _NEGLIGIBLE or memory <= worker.free_memory()
 
 
-def _refusal(item: Item) -> InvalidInput | None:
-    """Why no backend will ever take this job, if that is so."""
-    backend = item.spec.backend
-    if backend.type is BackendType.LOCAL_SIMULATOR:
-        return None
-    return InvalidInput(
-        f"This version of qtasks does not run jobs on {backend.type.value}.",
-        reason="BackendUnavailable",
-        hint="Use backend.type: local_simulator.",
-    )
-
-
 def _capacity(worker: Worker) -> int:
     """The largest memory, in bytes, that a living execution worker can give to one job. Where none lives, one that is
     large enough may be on its way."""
@@ -123,10 +105,10 @@ def _capacity(worker: Worker) -> int:
     return max((row.memory for row in alive if Stage.EXECUTION.value in row.stages), default=_UNKNOWN)
 
 
-def _scheduled(item: Item) -> Condition:
+def _scheduled(item: Item, place: str) -> Condition:
     """Where the job runs, and what of its spec that leaves without effect."""
-    idle = [path for name, path in _NOT_HONOURED.items() if name in item.spec.model_fields_set]
-    message = f"The job runs on {LOCAL_SIMULATOR}."
+    idle = [path for name, path in _IDLE_HERE.items() if name in item.spec.model_fields_set]
+    message = f"The job runs on {place}{_MODELLED.get(item.spec.backend.type, '')}."
     if idle:
         message += f" Without effect there, in this version: {', '.join(idle)}."
     return Condition(ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", message)

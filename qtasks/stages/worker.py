@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtasks.backends.protocol import LOCAL_SIMULATOR
+from qtasks.backends.accounts import secret_of
+from qtasks.backends.registry import open_backend
 from qtasks.backends.threads import Cores, available
+from qtasks.config import Account, Config, load_config
 from qtasks.errors import Unavailable
 from qtasks.lifecycle import ENTRY, Phase, Stage
 from qtasks.notify import Notifier
 from qtasks.objects import ObjectStore, open_store
 from qtasks.queue import Hint, Publisher
-from qtasks.resources import Quantity
+from qtasks.resources import BackendType, Quantity
 from qtasks.scheduling.fairness import Turn, aged, turns
+from qtasks.secrets import read_secret
 from qtasks.settings import Settings
 from qtasks.stages.cache import ValidationCache
 from qtasks.stages.leases import LeaseHolder
@@ -28,6 +31,8 @@ from qtasks.store.claims import Claim, Head
 
 if TYPE_CHECKING:
     from qtasks.backends.aer import AerBackend
+    from qtasks.backends.ibm_simulator import IBMSimulatorBackend
+    from qtasks.backends.protocol import LocalBackend, RemoteBackend
     from qtasks.circuits.sandbox import Sandbox
 
 Shown = Callable[[Stage, Claim], AbstractContextManager[None]]
@@ -81,6 +86,7 @@ class Worker:
     leases: LeaseHolder
     sandbox: Sandbox | None = None
     shown: Shown = field(default=lambda _stage, _claim: nullcontext())
+    _providers: dict[Account, RemoteBackend] = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings: Settings, identity: Identity, **parts: object) -> Worker:
@@ -116,6 +122,32 @@ class Worker:
         return AerBackend(Cores(self.identity.runtime / "cores", self.identity.threads))
 
     @cached_property
+    def ibm_simulator(self) -> IBMSimulatorBackend:
+        from qtasks.backends.ibm_simulator import IBMSimulatorBackend
+
+        return IBMSimulatorBackend(Cores(self.identity.runtime / "cores", self.identity.threads), self.config.backends)
+
+    def local(self, backend: BackendType) -> LocalBackend:
+        """The backend of this process that simulates."""
+        return self.aer if backend is BackendType.LOCAL_SIMULATOR else self.ibm_simulator
+
+    @property
+    def config(self) -> Config:
+        return load_config(self.settings.config_file)
+
+    def provider(self, account: Account) -> RemoteBackend:
+        """The provider of an account, with a client of this very process: one made before a fork mixes up answers."""
+        if account not in self._providers:
+            self._providers[account] = open_backend(account, lambda: self._credentials(account))
+        return self._providers[account]
+
+    def _credentials(self, account: Account) -> Mapping[str, str]:
+        secret = secret_of(account)
+        if secret is None:
+            return {}
+        return read_secret(self.settings.secrets, namespace=secret[0], name=secret[1]).values
+
+    @cached_property
     def validation_cache(self) -> ValidationCache:
         return ValidationCache(self.settings, self._cache_key)
 
@@ -142,7 +174,7 @@ class Worker:
                 if claim is None:
                     continue
                 if head.stage is Stage.EXECUTION:
-                    moves.begin_attempts(tx, claim.ids, backend=LOCAL_SIMULATOR, worker=self.owner)
+                    moves.begin_attempts(tx, claim.ids, worker=self.owner)
                 claims.charge(tx, head.stage, head.namespace, start_tag=turn.start_tag, jobs_taken=len(claim.jobs))
             self.tell_progress(claim.ids, ENTRY[head.stage])
             if len(claim.jobs) == (limit if head.batchable else 1):

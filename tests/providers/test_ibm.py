@@ -35,7 +35,7 @@ from qtasks.backends.protocol import (
 from qtasks.circuits.formats import dump, load_canonical
 from qtasks.config import Account
 from qtasks.errors import QTasksError
-from qtasks.results import SamplerPubResult
+from qtasks.results import SamplerPubResult as PubResult
 from tests.support.ibm_server import IBMServer
 from tests.support.servers import eventually
 
@@ -108,9 +108,7 @@ def ran(backend: IBMBackend, server: IBMServer, circuit: QuantumCircuit) -> Outc
 
 
 def named(outcome: Outcome) -> dict[str, int]:
-    return SamplerPubResult(
-        outcome.registers, outcome.num_clbits, outcome.shots, outcome.counts, outcome.clbits
-    ).get_counts()
+    return PubResult(outcome.registers, outcome.num_clbits, outcome.shots, outcome.counts, outcome.clbits).get_counts()
 
 
 # One job's way
@@ -565,6 +563,25 @@ def test_a_broken_result_is_refused(backend: IBMBackend, server: IBMServer, dama
     with pytest.raises(BackendError, match="result is not whole") as refused:
         backend.result(number)
     assert refused.value.reason == "ResultInvalid"
+
+
+def test_the_result_of_a_job_that_ibm_s_own_sampler_submitted_is_read_too(
+    backend: IBMBackend, server: IBMServer
+) -> None:
+    import numpy as np
+    from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResult
+    from qiskit_ibm_runtime.json import RuntimeEncoder
+
+    alpha = BitArray.from_counts({"01": 3, "11": 1})
+    beta = BitArray.from_bool_array(np.array([[True], [True], [True], [False]]))
+    made = PrimitiveResult([SamplerPubResult(DataBin(alpha=alpha, beta=beta, shape=()))], metadata={"version": 2})
+    (job_id,) = server.add_jobs(1, "another-tool", status="Completed")
+    (job,) = [job for job in server.jobs if job.id == job_id]
+    job.result = json.dumps(made, cls=RuntimeEncoder)
+    outcome = backend.result(job_id)
+    assert (outcome.registers, outcome.num_clbits, outcome.shots) == ([("alpha", 2), ("beta", 1)], 3, 4)
+    pub = PubResult(outcome.registers, 3, 4, outcome.counts)
+    assert pub.get_counts() == {"1 01": 3, "0 11": 1}
 
 
 def test_a_result_that_is_not_there_yet_is_asked_for_later(backend: IBMBackend, server: IBMServer) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,9 +30,10 @@ class Process:
     log: Path
 
     def signal_group(self, number: int) -> None:
-        """Signal it and everything it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, number)
+        """Signal it and everything it started; nothing happens once it is reaped, for its number may be another's."""
+        if self.popen.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.popen.pid, number)
 
     def kill(self) -> None:
         """End it and all it started at once, as the kernel does when memory runs out."""
@@ -40,12 +42,18 @@ class Process:
 
     def stop(self) -> None:
         self.popen.send_signal(signal.SIGTERM)
-        try:
-            self.popen.wait(40)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"{self.popen.args} did not stop; see {self.log}") from None
-        self.signal_group(signal.SIGKILL)
+        ended = self._ends(40)
+        self.kill()
+        assert ended, f"{self.popen.args} did not stop; see {self.log}"
+
+    def _ends(self, seconds: float) -> bool:
+        """Whether it ends in time; it is not reaped yet, so that what it started can still be told by its number."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                return True
+            time.sleep(0.02)
+        return False
 
     @property
     def text(self) -> str:
@@ -109,12 +117,11 @@ class Stack:
     def close(self) -> None:
         for client in self._clients:
             client.close()
-        for process in reversed(self.processes):
-            with suppress(ProcessLookupError):
-                process.popen.send_signal(signal.SIGTERM)
-        for process in reversed(self.processes):
-            with suppress(subprocess.TimeoutExpired):
-                process.popen.wait(15)
+        alive = [process for process in reversed(self.processes) if process.popen.returncode is None]
+        for process in alive:
+            process.popen.send_signal(signal.SIGTERM)
+        for process in alive:
+            process._ends(15)
             process.kill()
 
 

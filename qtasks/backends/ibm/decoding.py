@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,21 @@ def outcome(raw: str) -> Outcome:
 
 def _decoded(raw: str) -> tuple[Mapping[str, Any], dict[str, Any], Any]:
     """Register name → array of bits (shots × size, bit 0 first); metadata; the description of the memory."""
+    return _primitive(raw) if '"PrimitiveResult"' in raw[:200] else _executed(raw)
+
+
+def _primitive(raw: str) -> tuple[Mapping[str, Any], dict[str, Any], Any]:
+    """The result of a job that another program submitted with IBM's own sampler (`SamplerV2`)."""
+    from qiskit_ibm_runtime.json import RuntimeDecoder
+
+    try:
+        (pub,) = json.loads(raw, cls=RuntimeDecoder)
+        return {name: array.to_bool_array(order="little") for name, array in pub.data.items()}, {}, None
+    except Exception as error:  # as below
+        raise _invalid(f"it cannot be decoded ({type(error).__name__})") from None
+
+
+def _executed(raw: str) -> tuple[Mapping[str, Any], dict[str, Any], Any]:
     from qiskit_ibm_runtime.decoders.executor.decoder import ExecutorResultDecoder
 
     try:

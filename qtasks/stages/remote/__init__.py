@@ -1,0 +1,1 @@
+"""Jobs that run at a provider: parked under an account, handed over once, visited, collected."""

@@ -1,0 +1,244 @@
+"""Polling: an account that is due is visited, and everything that waits for its provider is asked for at once.
+
+The account is what is claimed, so several pollers share the work. A visit looks for what crashed submissions left,
+cancels what is no longer wanted, asks where all open jobs stand, and collects what is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
+
+from qtasks.backends.accounts import account_called
+from qtasks.backends.protocol import ProviderJob, ProviderState, RemoteBackend, Throttled
+from qtasks.config import Account
+from qtasks.errors import QTasksError, Unavailable
+from qtasks.lifecycle import Phase
+from qtasks.scheduling.pace import Waiting, jittered, next_poll_seconds, retry_seconds
+from qtasks.stages.remote.collection import end
+from qtasks.stages.remote.overtime import end_overtime
+from qtasks.stages.remote.sessions import see_to_sessions
+from qtasks.stages.remote.turns import give_turns, hint
+from qtasks.stages.worker import Worker
+from qtasks.store import accounts, provider_jobs
+from qtasks.store.accounts import Visit
+
+log = logging.getLogger(__name__)
+
+_AT_A_STRETCH_SECONDS = 15.0
+"""After so long a visit leaves the rest to the next, which is due at once: the reconciler wants its turn too."""
+_NEVER_SECONDS = 600.0
+"""How long an intent that nobody holds is looked up at the provider before it is taken for never submitted."""
+_ALLOWANCE_SECONDS = 300.0
+"""How old the provider's word on an allowance may be."""
+
+
+def poll(worker: Worker) -> list[str]:
+    """Visit the accounts that are due, for a little while; returns their names."""
+    visited = []
+    until = time.monotonic() + _AT_A_STRETCH_SECONDS
+    while time.monotonic() < until:
+        with worker.store.begin() as tx:
+            visit = accounts.take_due(tx, owner=worker.owner, lease_seconds=worker.settings.lease_seconds)
+        if visit is None:
+            break
+        _visit(worker, visit)
+        visited.append(visit.account)
+    return visited
+
+
+def _visit(worker: Worker, visit: Visit) -> None:
+    """One visit, from claim to release; whatever goes wrong, the account is due again."""
+    try:
+        with worker.store.read() as tx:
+            provider = accounts.names(tx)[visit.account]
+        account = account_called(worker.config, visit.account, provider)
+        with _kept(worker, visit):
+            due = _look_after(worker, visit, account, worker.provider(account))
+    except Unavailable as error:
+        _trouble(worker, visit, error)
+    except Exception as error:
+        # One account's surprise is no reason to leave the others alone.
+        log.exception("the visit of account %s failed", visit.account)
+        reason = error.reason if isinstance(error, QTasksError) else type(error).__name__
+        said = error.message if isinstance(error, QTasksError) else "The poller's log has the details."
+        _trouble(worker, visit, QTasksError(said, reason=reason))
+    else:
+        with worker.store.begin() as tx:
+            accounts.leave(tx, visit, due_seconds=None if due is None else jittered(due))
+            sent = give_turns(tx, account, ageing_seconds=worker.settings.ageing_seconds)
+        hint(worker, sent)
+
+
+@contextmanager
+def _kept(worker: Worker, visit: Visit) -> Iterator[None]:
+    """Renew the lease of a visit for the time of the block: fifty pages of a slow provider take longer than one lease,
+    and the account of a poller that died must not wait longer than that. A thread will do: nothing here simulates."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(worker.settings.heartbeat_seconds):
+            with suppress(Unavailable), worker.store.begin() as tx:
+                accounts.renew(tx, visit, lease_seconds=worker.settings.lease_seconds)
+
+    thread = threading.Thread(target=renew, name=f"visit-{visit.account}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _trouble(worker: Worker, visit: Visit, error: QTasksError) -> None:
+    settings = worker.settings
+    seconds = retry_seconds(visit.failures + 1, shortest=settings.poll_seconds, longest=settings.poll_longest_seconds)
+    if isinstance(error, Throttled) and error.retry_after is not None:
+        seconds = max(1.0, error.retry_after)
+    with worker.store.begin() as tx:
+        accounts.leave_unanswered(tx, visit, due_seconds=jittered(seconds), reason=error.reason, message=error.message)
+    log.warning("account %s: %s (again in %.0f s)", visit.account, error.message, seconds)
+
+
+def _look_after(worker: Worker, visit: Visit, account: Account, backend: RemoteBackend) -> float | None:
+    """Do what is due; returns the seconds until the next visit, None when nothing waits there.
+
+    Raises Unavailable as soon as the provider does not answer: the next visit goes on.
+    """
+    until = time.monotonic() + _AT_A_STRETCH_SECONDS
+    with worker.store.read() as tx:
+        rows = provider_jobs.open_at(tx, account.name)
+    for row in rows:
+        if row.provider_job_id is None and not _wanted(row):
+            _look_up(worker, backend, row)
+    there = [row for row in rows if row.provider_job_id is not None]
+    for row in there:
+        if not _wanted(row) and row.state != "cancelling":
+            backend.cancel(row.provider_job_id)
+            with worker.store.begin() as tx:
+                provider_jobs.progress(tx, row.job_id, row.attempt, state="cancelling")
+    said = backend.statuses([row.provider_job_id for row in there], since=_oldest(there)) if there else {}
+    left = _follow(worker, visit, backend, there, said, until)
+    if left is None:
+        return 0.0
+    end_overtime(worker, backend, left, said)
+    sessions = see_to_sessions(worker, account, backend)
+    _ask_allowance(worker, account, backend, collected=len(left) < len(there))
+    return _next(worker, account, sessions)
+
+
+def _wanted(row: Any) -> bool:
+    return not Phase(row.phase).final and row.current_attempt == row.attempt
+
+
+def _look_up(worker: Worker, backend: RemoteBackend, row: Any) -> None:
+    """An intent whose job has ended, or went on without it: whatever came of it must not run on unseen."""
+    found = backend.find(row.tag, since=row.intended_at - provider_jobs.CLOCKS_APART)
+    with worker.store.begin() as tx:
+        if found:
+            provider_jobs.submitted(tx, row.job_id, row.attempt, found[0].id)
+            provider_jobs.doubt(tx, row.job_id, row.attempt)
+        elif (row.now - row.intended_at).total_seconds() > _NEVER_SECONDS:
+            provider_jobs.settle(tx, row.job_id, row.attempt, state=provider_jobs.ABANDONED)
+    if found:
+        accounts_due_again(worker, row.account)
+
+
+def accounts_due_again(worker: Worker, name: str) -> None:
+    with worker.store.begin() as tx:
+        accounts.wake(tx, [name])
+
+
+def _oldest(rows: Sequence[Any]) -> Any:
+    return min(row.intended_at for row in rows) - provider_jobs.CLOCKS_APART
+
+
+def _follow(
+    worker: Worker,
+    visit: Visit,
+    backend: RemoteBackend,
+    rows: Sequence[Any],
+    said: Mapping[str, ProviderJob],
+    until: float,
+) -> list[Any] | None:
+    """Take up what the provider said of each job; returns those that go on there, None when the time ran out."""
+    standing = {row.provider_job_id: _said_of(row, said) for row in rows}
+    left = [row for row in rows if not standing[row.provider_job_id].state.final]
+    _note(worker, left, standing)
+    for row in rows:
+        job = standing[row.provider_job_id]
+        if not job.state.final or (_wanted(row) and (row.owner or row.stage)):
+            continue  # it goes on, or whoever submitted it has not let go of it yet
+        if time.monotonic() > until:
+            return None
+        end(worker, visit, backend, row, job)
+        with worker.store.begin() as tx:
+            if not accounts.mine(tx, visit):
+                return left
+    return left
+
+
+def _said_of(row: Any, said: Mapping[str, ProviderJob]) -> ProviderJob:
+    return said.get(row.provider_job_id) or ProviderJob(row.provider_job_id, ProviderState.LOST)
+
+
+def _note(worker: Worker, rows: Sequence[Any], standing: Mapping[str, ProviderJob]) -> None:
+    """Write down where jobs stand that go on at the provider, of those where that is news."""
+    moved = []
+    with worker.store.begin() as tx:
+        for row in rows:
+            news = _news(row, standing[row.provider_job_id])
+            if any(getattr(row, name) != value for name, value in news.items()):
+                provider_jobs.progress(tx, row.job_id, row.attempt, **news)
+                moved += [row.job_id] if row.state != news["state"] else []
+    worker.notifier.tell(dict.fromkeys(moved, Phase.RUNNING))
+
+
+def _news(row: Any, job: ProviderJob) -> dict[str, Any]:
+    runs = job.state is ProviderState.RUNNING
+    return {
+        "state": row.state if row.state == "cancelling" else job.state.value,
+        "queue_position": job.queue_position,
+        "starts_at": job.starts_at,
+        "running_at": job.running_at or (row.running_at or row.now if runs else None),
+    }
+
+
+def _ask_allowance(worker: Worker, account: Account, backend: RemoteBackend, *, collected: bool) -> None:
+    """Have the provider's word on what is left: after jobs that used some, and every few minutes."""
+    with worker.store.read() as tx:
+        row = accounts.get(tx, account.name)
+    assert row is not None, "a visit is of an account that has a row"
+    old = row.allowance_at is None or (row.now - row.allowance_at).total_seconds() > _ALLOWANCE_SECONDS
+    if not (collected or old):
+        return
+    allowance = backend.allowance()
+    said = None
+    if allowance is not None:
+        said = {
+            name: value.isoformat() if hasattr(value, "isoformat") else value
+            for name, value in asdict(allowance).items()
+        }
+    with worker.store.begin() as tx:
+        accounts.keep_allowance(tx, account.name, said)
+
+
+def _next(worker: Worker, account: Account, sessions: float | None) -> float | None:
+    settings = worker.settings
+    with worker.store.read() as tx:
+        rows = provider_jobs.open_at(tx, account.name)
+        parked = accounts.load(tx, account.name).parked
+    waiting = [_waiting(row) for row in rows]
+    due = next_poll_seconds(waiting, shortest=settings.poll_seconds, longest=settings.poll_longest_seconds)
+    times = (due, sessions, settings.poll_seconds if parked else None)
+    return min((seconds for seconds in times if seconds is not None), default=None)
+
+
+def _waiting(row: Any) -> Waiting:
+    since = row.running_at or row.submitted_at or row.intended_at
+    return Waiting(row.running_at is not None, max(0.0, (row.now - since).total_seconds()))

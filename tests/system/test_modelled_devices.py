@@ -1,0 +1,50 @@
+"""Jobs on `ibm_simulator`: the model of a named device with its noise, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from qtasks.lifecycle import Phase
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import Stack, own_namespace, shared_stack
+
+pytestmark = pytest.mark.system
+
+GHZ = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[3]; h q[0]; cx q[0],q[1]; cx q[1],q[2]; measure q -> c;'
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
+    with shared_stack(tmp_path_factory.mktemp("modelled"), postgres, redis_server, 10) as stack:
+        yield stack
+
+
+def test_a_job_runs_on_the_model_of_a_named_device_with_its_noise(stack: Stack) -> None:
+    client = stack.client(own_namespace())
+    backend = {"type": "ibm_simulator", "name": "ibm_brisbane"}
+    noisy = client.submit(GHZ, shots=4000, seed_simulator=7, backend=backend)
+    again = client.submit(GHZ, shots=4000, seed_simulator=7, backend=backend)
+    ideal = client.submit(GHZ, shots=4000, seed_simulator=7)
+    counts = noisy.result(timeout=90).get_counts()
+    assert sum(counts.values()) == 4000
+    assert counts == again.result(timeout=90).get_counts()
+    assert set(ideal.result(timeout=90).get_counts()) == {"000", "111"}
+    assert 0.01 < 1 - (counts["000"] + counts["111"]) / 4000 < 0.3
+    provenance = noisy.result().provenance
+    assert provenance.backend == "fake_brisbane"
+    assert provenance.calibration is not None
+    assert client._objects.exists(provenance.calibration)
+
+
+def test_a_circuit_too_wide_for_the_device_and_a_device_that_nobody_knows_are_refused(stack: Stack) -> None:
+    client = stack.client(own_namespace())
+    wide = "OPENQASM 3.0; include 'stdgates.inc'; qubit[9] q; bit[9] c; h q[0]; c = measure q;"
+    wide = client.submit(wide.replace("'", '"'), backend={"type": "ibm_simulator", "name": "fake_lagos"})
+    unknown = client.submit(GHZ, backend={"type": "ibm_simulator", "name": "ibm_brisban"})
+    client.wait([wide, unknown], timeout=60)
+    status = [client.describe(job.job_id())["status"] for job in (wide, unknown)]
+    assert [one["phase"] for one in status] == [Phase.FAILED.value] * 2
+    assert [one["reason"] for one in status] == ["TooManyQubits", "NoSuchDevice"]
+    assert "brisbane" in status[1]["message"]
