@@ -24,6 +24,12 @@ def age(since: str, until: datetime) -> str:
     return human((until - when(since)).total_seconds())
 
 
+def moment(timestamp: str, until: datetime) -> str:
+    """A timestamp, and how far it is from `until`: `2026-11-20T11:58:30Z (90s ago)`, `… (in 3m5s)`."""
+    ahead = (when(timestamp) - until).total_seconds()
+    return f"{timestamp} ({f'in {human(ahead)}' if ahead > 0 else f'{human(-ahead)} ago'})"
+
+
 def human(seconds: float) -> str:
     """Seconds with at most two units, as `duration.HumanDuration` of Kubernetes' apimachinery writes them."""
     whole = max(0, int(seconds))

@@ -1,19 +1,22 @@
-"""The command that submits the jobs of files: apply."""
+"""The command that submits what files say: apply."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qtasks.cli import files, terminal
-from qtasks.cli.options import OwnNamespace
+from qtasks.cli.options import ApiKeyIndex, JobsFile, OwnNamespace
 from qtasks.cli.outputs import Document, Output, listing, reference
+from qtasks.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from qtasks.resources import Resource
+    from qtasks.client import Client, Job
+    from qtasks.resources import QiskitJob, QiskitSession, Resource
 
 
 class Format(StrEnum):
@@ -35,12 +38,23 @@ def apply(
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; all four kinds can be checked.")] = False,
     namespace: OwnNamespace = None,
-    output: Annotated[Format | None, typer.Option("--output", "-o", help="Print the jobs in this form.")] = None,
+    submit_all: Annotated[
+        bool,
+        typer.Option(
+            "--submit-all",
+            help="Spread jobs at a provider that name no account over all its accounts: in turn, that with most left "
+            "first. Writes a jobs file.",
+        ),
+    ] = False,
+    api_key_index: ApiKeyIndex = None,
+    jobs_file: JobsFile = None,
+    output: Annotated[Format | None, typer.Option("--output", "-o", help="Print what there is in this form.")] = None,
 ) -> None:
-    """Submit the jobs of files, all or none.
+    """Submit the jobs of files, all or none, and declare their sessions.
 
-    Returns at once; `qtasks wait` waits. A job that is there already with the same spec is `unchanged`; with another
-    spec it is refused, since a job's spec never changes.
+    Returns at once; `qtasks wait` waits, and `qtasks collect` collects. A job that is there already with the same spec
+    is `unchanged`; with another spec it is refused, since a job's spec never changes. With --submit-all and without
+    --jobs-file the jobs file is `submitted_jobs_YYYYMMDD_HHMMSS.jsonl` in this folder.
 
     Examples:
 
@@ -49,19 +63,69 @@ def apply(
     - `qtasks apply --dry-run -f job.yaml -f budget.yaml`
 
     - `qtasks get jobs vqe -n lab -o yaml | qtasks apply -f - --dry-run`
+
+    - `qtasks apply -f experiments.yaml --submit-all --jobs-file submitted.jsonl`
     """
+    if submit_all and api_key_index is not None:
+        raise InvalidInput("--submit-all takes all accounts, --api-key-index one: give one of the two.")
     found = files.resources(filename)
     if dry_run:
         _print_checked(found, output)
         return
-    jobs = files.jobs(found, namespace)
+    sessions, jobs = files.sessions_and_jobs(found, namespace)
+    file = _file(jobs_file, submit_all)
     with terminal.client(namespace) as client:
-        submitted = client.submit_many(jobs, namespace=namespace)
+        placed = _placed(client, jobs, namespace, submit_all, api_key_index)
+        fates = [client.apply_session(session, namespace=namespace) for session in sessions]
+        submitted = client.submit_many(placed, namespace=namespace) if placed else []
+        if file is not None:
+            from qtasks.client.placing import write_lines
+
+            write_lines(client, submitted, file)
         if output in (Format.JSON, Format.YAML):
-            _print([client.describe(job.job_id()) for job in submitted], output)
-            return
+            documents = [_session(client, session, namespace) for session in sessions]
+            _print([*documents, *(client.describe(job.job_id()) for job in submitted)], output)
+        else:
+            _print_names(sessions, fates, submitted, quiet=output is not None)
+    if file is not None:
+        terminal.note(f"Wrote {file}; `qtasks collect --jobs-file {file}` collects the results.")
+
+
+def _file(given: Path | None, submit_all: bool) -> Path | None:
+    """The jobs file, known to be readable and writable before anything is submitted."""
+    if given is None and not submit_all:
+        return None
+    from qtasks.client import jobs_file
+
+    file = given or jobs_file.name_of_new("submitted_jobs", ".jsonl", Path())
+    jobs_file.require_writable(file)
+    if file.exists():
+        jobs_file.read(file)
+    return file
+
+
+def _placed(
+    client: Client, jobs: Sequence[QiskitJob], namespace: str | None, submit_all: bool, index: int | None
+) -> Sequence[QiskitJob]:
+    from qtasks.client.placing import spread_over_accounts, under_index
+
+    if submit_all:
+        return spread_over_accounts(client, jobs, namespace)
+    return jobs if index is None else under_index(client, jobs, index, namespace)
+
+
+def _session(client: Client, session: QiskitSession, namespace: str | None) -> Document:
+    own = session.metadata.namespace if "namespace" in session.metadata.model_fields_set else None
+    return client.session(str(session.metadata.name), namespace=namespace or own)
+
+
+def _print_names(
+    sessions: Sequence[QiskitSession], fates: Sequence[str], submitted: Sequence[Job], *, quiet: bool
+) -> None:
+    for session, fate in zip(sessions, fates, strict=True):
+        terminal.write(f"qiskitsession/{session.metadata.name}{'' if quiet else f' {fate}'}\n")
     for job in submitted:
-        fate = "" if output else " created" if job.created else " unchanged"
+        fate = "" if quiet else " created" if job.created else " unchanged"
         terminal.write(f"qiskitjob/{job.name}{fate}\n")
 
 

@@ -1,17 +1,23 @@
-"""The commands that tell of single jobs: describe, logs, results."""
+"""The commands that tell of single things: describe, logs, results."""
 
 from __future__ import annotations
 
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qtasks.cli import terminal
-from qtasks.cli.options import DEFAULT_NAMESPACE, Name, Names, Namespace, name, names
+from qtasks.cli.nouns import Kind, name, of_any_kind
+from qtasks.cli.options import DEFAULT_NAMESPACE, Name, Namespace, Things
 from qtasks.errors import InvalidInput, WaitTimeout
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from qtasks.client import Client
 
 
 class Format(StrEnum):
@@ -27,25 +33,54 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def describe(what: Names, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Show all that is known of jobs.
+def describe(what: Things, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Show all that is known of jobs, sessions or accounts.
 
-    Circuit, times, attempts, conditions, counts and events.
+    Of a job: circuit, provider, times, attempts, conditions, counts and events.
 
-    Example: `qtasks describe job my-quantum-job`
+    Examples:
+
+    - `qtasks describe job my-quantum-job`
+
+    - `qtasks describe session vqe-run`
+
+    - `qtasks describe account lab-open`
     """
+    kind, wanted = of_any_kind(what)
+    with terminal.client(namespace) as client:
+        if kind is Kind.JOBS:
+            wanted = [client.job(each).job_id() for each in wanted]
+        for number, each in enumerate(wanted):
+            if number:
+                terminal.write("\n\n")
+            terminal.show(_DESCRIPTIONS[kind](client, each))
+
+
+def _job(client: Client, job_id: str) -> Text:
     from qtasks.cli.ages import now
     from qtasks.cli.description import description
 
-    wanted = names(what)
-    with terminal.client(namespace) as client:
-        jobs = [client.job(each) for each in wanted]
-        width = terminal.width(terminal.console())
-        for number, job in enumerate(jobs):
-            if number:
-                terminal.write("\n\n")
-            document, events = client.describe(job.job_id()), client.events(job.job_id())
-            terminal.show(description(document, events, now=now(), width=width))
+    width = terminal.width(terminal.console())
+    return description(client.describe(job_id), client.events(job_id), now=now(), width=width)
+
+
+def _session(client: Client, name: str) -> Text:
+    from qtasks.cli.ages import now
+    from qtasks.cli.descriptions import session_description
+
+    return session_description(client.session(name), now=now(), width=terminal.width(terminal.console()))
+
+
+def _account(client: Client, name: str) -> Text:
+    from qtasks.cli.ages import now
+    from qtasks.cli.descriptions import account_description
+    from qtasks.cli.get import accounts
+
+    (found,) = accounts(client, everywhere=False, names=[name])
+    return account_description(found, now=now(), width=terminal.width(terminal.console()))
+
+
+_DESCRIPTIONS = {Kind.JOBS: _job, Kind.SESSIONS: _session, Kind.ACCOUNTS: _account}
 
 
 def results(

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from qtasks.cli import ages
+from qtasks.cli.account_table import quantum
 from qtasks.cli.job_table import NOTHING, backend, phase, priority, shots
 from qtasks.cli.table import lines_of, table
 from qtasks.results.histogram import histogram
@@ -39,11 +40,14 @@ def _sections(
     status = document["status"]
     yield lines_of(_head(document), width=width)
     yield from _section("Circuit", _circuit(document), width)
+    yield from _section("Provider", _provider(status.get("provider", {}), now), width)
     yield from _section("Times", _times(document, now), width)
     yield from _section("Transpiled", _metrics(status.get("metrics", {})), width)
     if status.get("attempts"):
         rows = [_attempt(attempt) for attempt in status["attempts"]]
-        titles = ("#", "OUTCOME", "BACKEND", "DURATION", "WORKER", "MESSAGE")
+        titles = ["#", "OUTCOME", "BACKEND", "PROVIDER-ID", "DURATION", "WORKER", "MESSAGE"]
+        if "provider" not in status:
+            titles, rows = titles[:3] + titles[4:], [row[:3] + row[4:] for row in rows]
         yield Text("Attempts:", style="bold")
         yield table(titles, rows, width=width, least={"WORKER": 12, "BACKEND": 15}, wrap=True, indent=2)
     if status["conditions"]:
@@ -94,6 +98,34 @@ def _circuit(document: Document) -> list[tuple[str, str]]:
     ]
 
 
+def _provider(provider: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
+    """Where the job is at its provider, how it stands there, what it used and where its circuit is kept."""
+    texts = (
+        ("Provider", "type"),
+        ("Account", "account"),
+        ("Device", "device"),
+        ("Job", "jobId"),
+        ("State", "state"),
+        ("Queue position", "queuePosition"),
+        ("Tag", "tag"),
+        ("Session", "session"),
+    )
+    moments = (
+        ("Submitted", "submittedAt"),
+        ("Expected to start", "estimatedStart"),
+        ("Running since", "runningAt"),
+        ("Finished", "finishedAt"),
+    )
+    seconds = (("Quantum time", "quantumSeconds"), ("Quantum time expected", "estimatedQuantumSeconds"))
+    rest = (("Cost", "cost"), ("Price", "price"), ("ISA circuit", "isaCircuit"), ("Calibration", "calibration"))
+    return [
+        *((label, str(provider[key])) for label, key in texts if key in provider),
+        *((label, ages.moment(provider[key], now)) for label, key in moments if key in provider),
+        *((label, quantum(provider[key])) for label, key in seconds if key in provider),
+        *((label, provider[key]) for label, key in rest if key in provider),
+    ]
+
+
 def _times(document: Document, now: datetime) -> list[tuple[str, str]]:
     status = document["status"]
     metrics = status.get("metrics", {})
@@ -133,6 +165,7 @@ def _attempt(attempt: Mapping[str, Any]) -> list[str]:
         str(attempt["attempt"]),
         attempt.get("outcome", "Running"),
         attempt.get("backend", NOTHING),
+        attempt.get("providerJobId", NOTHING),
         length,
         attempt.get("worker", NOTHING),
         attempt.get("message", NOTHING),

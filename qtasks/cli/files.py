@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtasks.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from qtasks.resources import QiskitJob, Resource
+    from qtasks.resources import QiskitJob, QiskitSession, Resource
 
 _STDIN = "-"
 
@@ -41,11 +41,26 @@ def jobs(found: Sequence[Resource], namespace: str | None) -> list[QiskitJob]:
     for resource in found:
         # A document, since the client reads an object of another kind as a circuit.
         checked += jobs_of(dump(resource))
-        own = resource.metadata.namespace
-        if namespace is not None and "namespace" in resource.metadata.model_fields_set and own != namespace:
-            raise InvalidInput(
-                f"Job {resource.metadata.name or '(unnamed)'} is of namespace {own}, not {namespace}.",
-                reason="NamespaceMismatch",
-                hint="Leave out -n, or metadata.namespace.",
-            )
+        _require_namespace(resource, namespace)
     return checked
+
+
+def sessions_and_jobs(found: Sequence[Resource], namespace: str | None) -> tuple[list[QiskitSession], list[QiskitJob]]:
+    """The resources as sessions and jobs of `namespace`; raises InvalidInput as `jobs` does."""
+    from qtasks.resources import QiskitSession
+
+    sessions = [resource for resource in found if isinstance(resource, QiskitSession)]
+    for session in sessions:
+        _require_namespace(session, namespace)
+    return sessions, jobs([resource for resource in found if not isinstance(resource, QiskitSession)], namespace)
+
+
+def _require_namespace(resource: Resource, namespace: str | None) -> None:
+    own = resource.metadata.namespace
+    if namespace is not None and "namespace" in resource.metadata.model_fields_set and own != namespace:
+        raise InvalidInput(
+            f"{resource.kind.removeprefix('Qiskit')} {resource.metadata.name or '(unnamed)'} is of namespace {own}, "
+            f"not {namespace}.",
+            reason="NamespaceMismatch",
+            hint="Leave out -n, or metadata.namespace.",
+        )

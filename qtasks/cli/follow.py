@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from qtasks.cli import terminal
 from qtasks.lifecycle import ConditionType, Phase
 
 if TYPE_CHECKING:
@@ -60,6 +61,22 @@ def elapsed(out: Console, what: str) -> Iterator[Callable[[str], None]]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda what: progress.update(task, description=what)
+    with Progress(*columns, console=out, transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda what: shown.update(task, description=what)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """A way to print a line, and one to say that one more is done: with a bar below the lines on a terminal."""
+    out = terminal.console()
+    if not out.is_terminal or out.is_dumb_terminal:
+        yield (lambda line: terminal.write(f"{line}\n")), (lambda: None)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out, transient=True
+    ) as bar:
+        task = bar.add_task("", total=total)
+        yield out.print, (lambda: bar.advance(task))

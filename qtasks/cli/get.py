@@ -1,37 +1,26 @@
-"""The command that lists jobs: get."""
+"""The command that lists things: get."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qtasks.cli import terminal
-from qtasks.cli.options import DEFAULT_NAMESPACE, Namespace, Noun, Selector, names_after_noun
+from qtasks.cli.get_jobs import Query, get_jobs
+from qtasks.cli.nouns import Kind, after_noun
+from qtasks.cli.options import DEFAULT_NAMESPACE, Namespace, Noun, Selector
 from qtasks.cli.outputs import FORMATS, Document, Output, listing, output
-from qtasks.errors import InvalidInput, WaitTimeout
+from qtasks.errors import InvalidInput
 from qtasks.lifecycle import Phase
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from qtasks.client import Client
 
-_WATCH_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which jobs are wanted."""
-
-    names: Sequence[str]
-    namespace: str
-    all_namespaces: bool
-    selector: str | None
-    phase: Phase | None
-    limit: int
+_LIMIT = 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,18 +31,21 @@ def add_to(app: typer.Typer) -> None:
 def get(
     what: Noun,
     namespace: Namespace = DEFAULT_NAMESPACE,
-    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")] = False,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces.")] = False,
     selector: Selector = None,
     phase: Annotated[Phase | None, typer.Option(case_sensitive=False, help="Only jobs in this phase.")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many jobs, the newest.")] = _LIMIT,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Go on with a line for every change of a phase.")
+        bool, typer.Option("--watch", "-w", help="Go on with a line for every change of a job's phase.")
     ] = False,
     form: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FORMAT", help=f"{', '.join(FORMATS)}; a table when absent.")
     ] = None,
 ) -> None:
-    """List jobs, the newest first.
+    """List jobs, the newest first; accounts; or sessions.
+
+    Of accounts: USED and REMAINING are quantum time in the days of the allowance, JOBS those at the provider + those
+    that wait for their turn.
 
     Examples:
 
@@ -62,100 +54,70 @@ def get(
     - `qtasks get jobs -A -o wide -w`
 
     - `qtasks get job my-quantum-job -o jsonpath='{.status.phase}'`
+
+    - `qtasks get accounts`
     """
-    query = Query(names_after_noun(what), namespace, all_namespaces, selector, phase, limit)
-    if query.names and (selector or phase or all_namespaces):
-        raise InvalidInput("Give names, or -l, --phase and -A, not both.")
+    kind, names = after_noun(what)
     chosen = output(form)
+    if kind is Kind.JOBS:
+        get_jobs(Query(names, namespace, all_namespaces, selector, phase, limit), chosen, watch=watch)
+        return
+    if selector or phase or watch or limit != _LIMIT:
+        raise InvalidInput(f"-l, --phase, --limit and -w are for jobs, not for {kind}.")
     with terminal.client(namespace) as client:
-        found = _find(client, query, complete=not chosen.tabular)
-        more = len(found) > limit and not query.names
-        _print(found if query.names else found[:limit], query, chosen, several=len(query.names) != 1)
-        if more:
-            terminal.note(f"There are more than these {limit}; --limit shows them.")
-        if watch:
-            _watch(client, query, chosen, found[:limit] if not query.names else found)
-
-
-def _find(client: Client, query: Query, *, complete: bool) -> list[Document]:
-    """The jobs asked for, one more than the limit where there are more. A complete one has its circuit with it."""
-    if query.names:
-        return [client.describe(client.job(name).job_id()) for name in query.names]
-    rows = client.rows(
-        phase=query.phase,
-        labels=query.selector,
-        namespace=query.namespace,
-        all_namespaces=query.all_namespaces,
-        limit=query.limit + 1,
-    )
-    return [client.describe(row.id) for row in rows] if complete else list(client.documents(rows))
-
-
-def _print(found: Sequence[Document], query: Query, chosen: Output, *, several: bool) -> None:
+        found = _FINDERS[kind](client, all_namespaces, names)
+    where = "" if all_namespaces else f" for namespace {namespace}"
     if not chosen.tabular:
-        _write(chosen, listing(found) if several else found[0])
+        terminal.put(chosen.text(found[0] if len(names) == 1 else listing(found)))
     elif found:
-        terminal.show(_table(found, query, chosen))
+        terminal.show(_TABLES[kind](found, chosen, all_namespaces))
     else:
-        where = "" if query.all_namespaces else f" in namespace {query.namespace}"
-        terminal.note(f"No jobs found{where}.")
+        terminal.note(f"No {kind} found{where}.{_HINTS[kind]}")
 
 
-def _write(chosen: Output, document: Document) -> None:
-    text = chosen.text(document)
-    # A template says itself where its lines end; a prompt, however, wants a line of its own.
-    prompt = terminal.console().is_terminal and text and not text.endswith("\n")
-    terminal.write(f"{text}\n" if prompt else text)
+def accounts(client: Client, everywhere: bool, names: Sequence[str]) -> list[Document]:
+    """The accounts of these names, all without any. Raises NotFound (`NoSuchAccount`)."""
+    from qtasks.errors import NotFound
+
+    known = {document["name"]: document for document in client.accounts(all_namespaces=everywhere)}
+    for name in names:
+        if name not in known:
+            raise NotFound(
+                f"There is no account {name} for namespace {client.namespace}.",
+                reason="NoSuchAccount",
+                hint=f"Accounts: {', '.join(known) or 'none; see QTASKS_CONFIG'}.",
+            )
+    return [known[name] for name in names] if names else list(known.values())
 
 
-def _table(found: Sequence[Document], query: Query, chosen: Output) -> Any:
+def _sessions(client: Client, everywhere: bool, names: Sequence[str]) -> list[Document]:
+    if names:
+        return [client.session(name) for name in names]
+    return list(client.sessions(all_namespaces=everywhere))
+
+
+def _account_table(found: Sequence[Document], chosen: Output, _everywhere: bool) -> Text:
+    from qtasks.cli.account_table import account_table
     from qtasks.cli.ages import now
-    from qtasks.cli.job_table import job_table
 
     width = terminal.width(terminal.console())
-    wide = chosen.format == "wide"
-    return job_table(found, now=now(), width=width, wide=wide, namespaces=query.all_namespaces)
+    return account_table(found, now=now(), width=width, wide=chosen.format == "wide")
 
 
-def _watch(client: Client, query: Query, chosen: Output, found: Sequence[Document]) -> None:
-    """Print each job again when its phase changes, and each new one, until Ctrl-C. `found` was printed before."""
-    known = {document["metadata"]["uid"]: document["status"]["phase"] for document in found}
-    # Below a table without lines its titles are still to come.
-    titles = not found
-    for document in _changes(client, query, known, complete=not chosen.tabular):
-        if not chosen.tabular:
-            _write(chosen, document)
-            continue
-        lines = _table([*found, document], query, chosen).split("\n")
-        terminal.show(lines[0].append("\n").append(lines[-1]) if titles else lines[-1])
-        titles = False
+def _session_table(found: Sequence[Document], chosen: Output, everywhere: bool) -> Text:
+    from qtasks.cli.ages import now
+    from qtasks.cli.session_table import session_table
+
+    width = terminal.width(terminal.console())
+    return session_table(found, now=now(), width=width, wide=chosen.format == "wide", namespaces=everywhere)
 
 
-def _changes(client: Client, query: Query, known: dict[str, str], *, complete: bool) -> Iterator[Document]:
-    """Jobs as their phases change: at once for those that are known, within a second for new ones."""
-    changed: list[Document] = []
-
-    def news(job_id: str, phase: Phase) -> None:
-        if known.get(job_id) != phase:
-            known[job_id] = phase.value
-            changed.append(_at(client.describe(job_id), phase))
-
-    while True:
-        jobs = {document["metadata"]["uid"]: document for document in _find(client, query, complete=complete)}
-        for job_id, document in reversed(jobs.items()):
-            if known.get(job_id) != document["status"]["phase"]:
-                known[job_id] = document["status"]["phase"]
-                yield document
-        waiting = [client.job(job_id) for job_id in jobs if not Phase(known[job_id]).final]
-        if waiting:
-            with suppress(WaitTimeout):
-                client.wait(waiting, timeout=_WATCH_SECONDS, seen=news)
-            yield from changed
-            changed.clear()
-        else:
-            time.sleep(_WATCH_SECONDS)
-
-
-def _at(document: Document, phase: Phase) -> Mapping[str, Any]:
-    """The document as of the phase that was heard of: the job itself may be further on."""
-    return {**document, "status": {**document["status"], "phase": phase.value}}
+_FINDERS: dict[Kind, Callable[[Client, bool, Sequence[str]], list[Document]]] = {
+    Kind.ACCOUNTS: accounts,
+    Kind.SESSIONS: _sessions,
+}
+_TABLES: dict[Kind, Callable[[Sequence[Document], Output, bool], Text]] = {
+    Kind.ACCOUNTS: _account_table,
+    Kind.SESSIONS: _session_table,
+}
+_HINTS = {Kind.ACCOUNTS: " QTASKS_CONFIG names them.", Kind.SESSIONS: ""}

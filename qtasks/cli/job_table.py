@@ -20,7 +20,16 @@ Column = tuple[str, Callable[[Document, datetime], str]]
 NOTHING = "<none>"
 
 _EXECUTION = Execution()
-_LEAST = {"NAME": 20, "NAMESPACE": 12, "BACKEND": 15, "LABELS": 12, "MESSAGE": 16}
+_LEAST = {
+    "NAME": 20,
+    "NAMESPACE": 12,
+    "BACKEND": 15,
+    "ACCOUNT": 8,
+    "DEVICE": 8,
+    "PROVIDER-ID": 20,
+    "LABELS": 12,
+    "MESSAGE": 16,
+}
 # A watched job's phases stay below each other.
 _FLOOR = {"PHASE": max(map(len, Phase)), "AGE": 5}
 
@@ -56,6 +65,11 @@ def labels(document: Document) -> str:
     return ",".join(f"{key}={value}" for key, value in document["metadata"].get("labels", {}).items())
 
 
+def at_provider(document: Document, name: str) -> str:
+    """What is known of the job's provider job."""
+    return str(document["status"].get("provider", {}).get(name, NOTHING))
+
+
 _NARROW: tuple[Column, ...] = (
     ("NAME", lambda job, now: job["metadata"]["name"]),
     ("PHASE", lambda job, now: phase(job)),
@@ -72,6 +86,13 @@ _WIDE: tuple[Column, ...] = (
     ("LABELS", lambda job, now: labels(job) or NOTHING),
     ("MESSAGE", lambda job, now: job["status"].get("message", NOTHING)),
 )
+_PROVIDER: tuple[Column, ...] = (
+    ("ACCOUNT", lambda job, now: at_provider(job, "account")),
+    ("DEVICE", lambda job, now: at_provider(job, "device")),
+    ("PROVIDER-ID", lambda job, now: at_provider(job, "jobId")),
+    ("STATE", lambda job, now: at_provider(job, "state")),
+    ("QUEUE", lambda job, now: at_provider(job, "queuePosition")),
+)
 _NAMESPACE: Column = ("NAMESPACE", lambda job, now: job["metadata"]["namespace"])
 
 
@@ -83,10 +104,17 @@ def job_table(
     wide: bool = False,
     namespaces: bool = False,
 ) -> Text:
-    """One line per job under a line of titles; names, labels and messages are cut to fit `width`."""
-    columns = (*((_NAMESPACE,) if namespaces else ()), *_NARROW, *(_WIDE if wide else ()))
+    """One line per job under a line of titles; names, labels and messages are cut to fit `width`. A wide table has
+    columns for providers where one of the jobs runs at one."""
+    there = wide and any("provider" in document["status"] for document in documents)
+    columns = (
+        *((_NAMESPACE,) if namespaces else ()),
+        *_NARROW,
+        *(_PROVIDER if there else ()),
+        *(_WIDE if wide else ()),
+    )
     rows = [[cell(document, now) for _, cell in columns] for document in documents]
-    return table([title for title, _ in columns], rows, width=width, least=_LEAST, floor=_FLOOR)
+    return table([title for title, _ in columns], rows, width=width, least=_LEAST, floor=_FLOOR, close=there)
 
 
 def _length(seconds: float | None) -> str:

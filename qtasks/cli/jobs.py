@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qtasks.cli import terminal
-from qtasks.cli.options import DEFAULT_NAMESPACE, JOBS, Names, Namespace, Selector, names
+from qtasks.cli.follow import progress
+from qtasks.cli.nouns import Kind, names, only_noun
+from qtasks.cli.options import DEFAULT_NAMESPACE, Names, Namespace, Selector, seconds_of
 from qtasks.errors import InvalidInput, JobFailed
 from qtasks.lifecycle import Phase
 
@@ -51,12 +52,12 @@ def wait(
 
     Example: `qtasks wait my-quantum-job other-job --timeout 60s`
     """
-    seconds = None if timeout is None else _seconds(timeout)
+    seconds = None if timeout is None else seconds_of("--timeout", timeout)
     ended: dict[str, Phase] = {}
     with terminal.client(namespace) as client:
         jobs = [client.job(each) for each in names(what)]
         by_id = {job.job_id(): job for job in jobs}
-        with _progress(len(by_id)) as (show, advance):
+        with progress(len(by_id)) as (show, advance):
 
             def note(job_id: str, phase: Phase) -> None:
                 if phase.final and job_id not in ended:
@@ -73,31 +74,6 @@ def wait(
             else f"Job {bad[0]} did not complete.",
             hint=f"`qtasks describe {bad[0]}` says why.",
         )
-
-
-def _seconds(text: str) -> float:
-    from qtasks.resources import Duration
-
-    try:
-        return Duration(text).seconds
-    except ValueError as error:
-        raise InvalidInput(f"--timeout: {error}.", reason="InvalidDuration") from None
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """A way to print a line, and one to say that one more is done: with a bar below the lines on a terminal."""
-    out = terminal.console()
-    if not out.is_terminal or out.is_dumb_terminal:
-        yield (lambda line: terminal.write(f"{line}\n")), (lambda: None)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
-
-    with Progress(
-        SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out, transient=True
-    ) as bar:
-        task = bar.add_task("", total=total)
-        yield out.print, (lambda: bar.advance(task))
 
 
 def cancel(
@@ -118,7 +94,7 @@ def cancel(
     """
     words = what or []
     chosen = bool(selector or everything)
-    if chosen and len(words) == 1 and words[0] in JOBS:
+    if chosen and only_noun(words, Kind.JOBS):
         words = []
     if bool(words) == chosen:
         raise InvalidInput("Say which jobs: give names or ids, or -l SELECTOR, or --all.")

@@ -52,7 +52,7 @@ def listing(items: Sequence[Document]) -> Document:
 
 def reference(document: Document) -> str:
     """A document as kubectl names it: `qiskitjob/my-quantum-job`."""
-    return f"{document['kind'].lower()}/{document['metadata'].get('name', '(unnamed)')}"
+    return f"{document['kind'].lower()}/{document.get('metadata', document).get('name', '(unnamed)')}"
 
 
 def _json(document: Document, _: str) -> str:

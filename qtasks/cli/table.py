@@ -35,18 +35,21 @@ def table(
     least: Mapping[str, int] | None = None,
     floor: Mapping[str, int] | None = None,
     wrap: bool = False,
+    close: bool = False,
     indent: int = 0,
 ) -> Text:
     """Lines of aligned columns under their titles, `width` columns wide at most where that can be.
 
     What is too wide is cut, "…" at its end, in the columns of `least`, the widest first, but not below the width
-    given there; with `wrap`, the last column goes on in further lines instead. Without `width` nothing is cut. The
-    columns of `floor` are at least so wide whatever they hold.
+    given there; with `wrap`, the last column goes on in further lines instead. Without `width` nothing is cut. With
+    `close`, columns move together before anything is cut. The columns of `floor` are at least so wide whatever they
+    hold.
     """
     cells = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
     widths = [max(size, (floor or {}).get(title, 0)) for title, size in zip(titles, widths, strict=True)]
-    gap = CLOSE_GAP if wrap else GAP
+    fits = width is None or indent + sum(widths) + GAP * (len(titles) - 1) <= width
+    gap = CLOSE_GAP if wrap or (close and not fits) else GAP
     if width is not None:
         space = width - indent - gap * (len(titles) - 1)
         if wrap:

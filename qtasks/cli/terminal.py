@@ -42,19 +42,33 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def put(text: str) -> None:
+    """Write what a format made of a document."""
+    # A template says itself where its lines end; a prompt, however, wants a line of its own.
+    prompt = console().is_terminal and text and not text.endswith("\n")
+    write(f"{text}\n" if prompt else text)
+
+
 def note(text: str) -> None:
     """Tell the person something that is no output, on standard error."""
     sys.stderr.write(f"{text}\n")
 
 
 @contextmanager
+def busy(what: str) -> Iterator[None]:
+    """On a terminal, a spinner with what is waited for, on standard error."""
+    err = console(stderr=True)
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(what):
+        yield
+
+
+@contextmanager
 def client(namespace: str | None = None) -> Iterator[Client]:
     """A client for one command. On a terminal a spinner shows that an embedded stack is starting."""
-    err = console(stderr=True)
-    if err.is_terminal:
-        with err.status("Connecting…"):
-            opened = _open(namespace)
-    else:
+    with busy("Connecting…"):
         opened = _open(namespace)
     with opened:
         yield opened

@@ -9,19 +9,32 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
+from qtasks.client.accounts import document as account_document
+from qtasks.client.accounts import known as known_accounts
 from qtasks.client.document import document, event
 from qtasks.client.job import Job
 from qtasks.client.selector import parse_selector
-from qtasks.client.submission import Submission, Template, from_circuit, from_resource, is_resource, jobs_of, new_job
+from qtasks.client.sessions import apply_session, delete_session, session, sessions
+from qtasks.client.submission import (
+    Submission,
+    Template,
+    from_circuit,
+    from_resource,
+    is_id,
+    is_resource,
+    jobs_of,
+    new_job,
+)
+from qtasks.config import Config, load_config
 from qtasks.errors import Conflict, InvalidInput, NotFound, Unavailable, WaitTimeout
 from qtasks.lifecycle import Phase, Stage
 from qtasks.notify import Notifier, Waiter
 from qtasks.objects import open_store
 from qtasks.queue import DEEP_ENOUGH, Hint, Publisher
-from qtasks.resources import Metadata, QiskitJob
+from qtasks.resources import Metadata, QiskitJob, QiskitSession
 from qtasks.results import git_commit
 from qtasks.settings import Settings, settings
-from qtasks.store import Store, jobs, records, schema
+from qtasks.store import Store, accounts, jobs, provider_jobs, records, schema
 from qtasks.store.jobs import Existing, NewJob
 
 _CHUNK = 1000
@@ -66,6 +79,11 @@ class Client:
         if self._presence is not None:
             self._presence.close()
 
+    @property
+    def _config(self) -> Config:
+        """The accounts and devices that QTASKS_CONFIG names."""
+        return load_config(self._settings.config_file)
+
     @cached_property
     def _publisher(self) -> Publisher:
         return Publisher(self._settings.broker)
@@ -85,7 +103,7 @@ class Client:
         name: str | None = None,
         namespace: str | None = None,
         shots: int | None = None,
-        backend: str | None = None,
+        backend: str | Mapping[str, Any] | None = None,
         priority: str | None = None,
         labels: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -94,7 +112,8 @@ class Client:
         """Submit one job and return its handle; when this returns, the job is in the database and cannot be lost.
 
         `circuit` is a QuantumCircuit, OpenQASM 2 or 3 text, QPY bytes, Python source, a path to a file of one, or a
-        whole job: a QiskitJob, its document, or a path to a YAML file. `execution` takes the other fields of
+        whole job: a QiskitJob, its document, or a path to a YAML file. `backend` is a type, or as `spec.backend` is:
+        `{"type": "ibm_quantum", "name": "ibm_fez", "account": "lab-open"}`. `execution` takes the other fields of
         `spec.execution` in snake_case: `seed_simulator`, `optimization_level`, `initial_layout`, `memory_limit`,
         `method`, … Submitting twice with one `idempotency_key` gives one job. Raises InvalidInput, Conflict (another
         job has the name), Unavailable (the database is away).
@@ -124,7 +143,7 @@ class Client:
         *,
         namespace: str | None = None,
         shots: int | None = None,
-        backend: str | None = None,
+        backend: str | Mapping[str, Any] | None = None,
         priority: str | None = None,
         labels: Mapping[str, str] | None = None,
         idempotency_keys: Sequence[str | None] | None = None,
@@ -149,7 +168,10 @@ class Client:
 
     @staticmethod
     def _template(
-        name: str | None, labels: Mapping[str, str] | None, backend: str | None, execution: Mapping[str, Any]
+        name: str | None,
+        labels: Mapping[str, str] | None,
+        backend: str | Mapping[str, Any] | None,
+        execution: Mapping[str, Any],
     ) -> Template:
         """The options of a submission: a job whose circuit stands for nothing."""
         spec: dict[str, Any] = {
@@ -157,7 +179,7 @@ class Client:
             "execution": {key: value for key, value in execution.items() if value is not None},
         }
         if backend is not None:
-            spec["backend"] = {"type": backend}
+            spec["backend"] = {"type": backend} if isinstance(backend, str) else dict(backend)
         metadata: dict[str, Any] = {}
         if name is not None:
             metadata["name"] = name
@@ -195,6 +217,11 @@ class Client:
         self._hint([job for job in new if job.id not in existing])
         return [self._handle(job, existing.get(job.id)) for job in new]
 
+    def _hint_pollers(self) -> None:
+        """Tell pollers that an account is due. Beat does so every few seconds anyway."""
+        with suppress(Unavailable):
+            self._publisher.suggest(Hint(Stage.POLLING, "", "accounts", 6))
+
     def _hint(self, fresh: Sequence[NewJob]) -> None:
         # When the broker is away the jobs are safe all the same: the reconciler publishes for them.
         with suppress(Unavailable):
@@ -207,13 +234,20 @@ class Client:
         return Job(self, job.id, job.name, job.namespace, created=True)
 
     def job(self, job_id: str, *, namespace: str | None = None) -> Job:
-        """The job with this id, or with this name in `namespace`; raises NotFound (reason `JobNotFound`)."""
+        """The job with this id, with this name in `namespace`, or whose provider gave it this id; raises NotFound
+        (reason `JobNotFound`)."""
         where = namespace or self.namespace
         with self._store.read() as tx:
-            if _is_id(job_id):
-                row = jobs.get(tx, str(uuid.UUID(job_id)))
-                return Job(self, row.id, row.name, row.namespace)
-            return Job(self, jobs.id_of(tx, where, job_id), job_id, where)
+            if not is_id(job_id):
+                try:
+                    return Job(self, jobs.id_of(tx, where, job_id), job_id, where)
+                except NotFound:
+                    there = provider_jobs.by_provider_id(tx, job_id)
+                    if there is None:
+                        raise
+                    job_id = there.job_id
+            row = jobs.get(tx, str(uuid.UUID(job_id)))
+            return Job(self, row.id, row.name, row.namespace)
 
     def jobs(
         self,
@@ -269,6 +303,32 @@ class Client:
                 code = self._objects.get(payload.input_key)
         return document(row, conditions, code=code, attempts=attempts)
 
+    def accounts(self, *, namespace: str | None = None, all_namespaces: bool = False) -> list[dict[str, Any]]:
+        """The accounts that the namespace's jobs may run under and how each stands, quantum time in seconds: those of
+        QTASKS_CONFIG in its order, then those that jobs brought."""
+        where = None if all_namespaces else namespace or self.namespace
+        return [account_document(one) for one in known_accounts(self, where)]
+
+    def apply_session(self, resource: QiskitSession, *, namespace: str | None = None) -> str:
+        """Declare a session, which its first job opens: `created`, or `unchanged` when it is there with the same spec.
+
+        Raises InvalidInput (`NameMissing`, `SessionsNotOnOpenPlan`, …) and Conflict (`SessionExists`,
+        `SessionClosing`)."""
+        return apply_session(self, resource, namespace)
+
+    def sessions(self, *, namespace: str | None = None, all_namespaces: bool = False) -> list[dict[str, Any]]:
+        """The sessions of the namespace as documents: declared by a QiskitSession, or by the first job in them."""
+        return sessions(self, namespace, all_namespaces)
+
+    def session(self, name: str, *, namespace: str | None = None) -> dict[str, Any]:
+        """One session as a document. Raises NotFound (`SessionNotFound`)."""
+        return session(self, name, namespace)
+
+    def delete_session(self, name: str, *, namespace: str | None = None) -> dict[str, Any]:
+        """Let no more jobs into a session, and have it closed; returns its document. Raises NotFound
+        (`SessionNotFound`)."""
+        return delete_session(self, name, namespace)
+
     def events(self, job_id: str, *, after: int = 0) -> list[dict[str, Any]]:
         """What happened to a job since event number `after`, oldest first."""
         with self._store.read() as tx:
@@ -295,7 +355,9 @@ class Client:
         """Cancel those of the jobs that are not final; returns them."""
         by_id = {job.job_id(): job for job in cancelled}
         # Two writers of many rows may meet head-on; the database then asks one of them to come again.
-        ended = self._store.insist(lambda tx: jobs.cancel(tx, list(by_id), source=_who()), seconds=10)
+        ended, woken = self._store.insist(lambda tx: _cancelled(tx, list(by_id)), seconds=10)
+        if woken:
+            self._hint_pollers()
         self._notifier.tell(dict.fromkeys(ended, Phase.CANCELLED))
         return [by_id[job_id] for job_id in ended]
 
@@ -326,11 +388,10 @@ def _refuse_conflicts(new: Sequence[NewJob], existing: Mapping[str, Existing]) -
             )
 
 
-def _is_id(text: str) -> bool:
-    try:
-        return uuid.UUID(text).version == 7
-    except ValueError:
-        return False
+def _cancelled(tx: Any, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The jobs that this cancels, and the accounts at whose providers some of them are."""
+    ended = jobs.cancel(tx, ids, source=_who())
+    return ended, accounts.wake_of_jobs(tx, ended) if ended else []
 
 
 def _who() -> str:

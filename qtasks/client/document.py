@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
+from qtasks.client.provider import attempt_at_provider, dollars, provider
 from qtasks.lifecycle import Phase
 from qtasks.results import timestamp
 from qtasks.store.records import KnownCondition, PastEvent
@@ -41,7 +41,7 @@ def _status(row: Any, conditions: Sequence[KnownCondition], attempts: Sequence[A
     status: dict[str, Any] = {
         "phase": row.phase,
         "attempt": row.attempt,
-        "cost": f"${Decimal(row.cost_micros) / 1_000_000:.2f}" if row.cost_micros % 10_000 == 0 else _exact(row),
+        "cost": dollars(row.cost_micros),
         "conditions": [
             {
                 "type": known.condition.type.value,
@@ -57,6 +57,7 @@ def _status(row: Any, conditions: Sequence[KnownCondition], attempts: Sequence[A
         "reason": row.reason,
         "message": row.message,
         "backend": row.backend,
+        "provider": provider(row),
         "startTime": _time(row.started_at),
         "completionTime": _time(row.finished_at),
         "source": _source(row),
@@ -68,10 +69,6 @@ def _status(row: Any, conditions: Sequence[KnownCondition], attempts: Sequence[A
         "attempts": [_attempt(attempt) for attempt in attempts] or None,
     }
     return status | {name: value for name, value in optional.items() if value is not None}
-
-
-def _exact(row: Any) -> str:
-    return f"${(Decimal(row.cost_micros) / 1_000_000).normalize():f}"
 
 
 def _source(row: Any) -> dict[str, Any] | None:
@@ -112,6 +109,7 @@ def _attempt(row: Any) -> dict[str, Any]:
         "outcome": row.outcome,
         "reason": row.reason,
         "message": row.message,
+        **attempt_at_provider(row),
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -5,15 +5,31 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from qtasks.client.provider import queue_position
 from qtasks.errors import JobFailed, QTasksError
 from qtasks.lifecycle import Phase
 from qtasks.results import JobResult, decode
-from qtasks.store import records
+from qtasks.store import provider_jobs, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtasks.client.client import Client
+    from qtasks.objects import ObjectStore
+
+
+def stored_result(objects: ObjectStore, row: Any) -> JobResult:
+    """The result of a Completed job's row. Raises QTasksError (`ResultCorrupt`) when the stored bytes are not those
+    that were written, NotFound when they are gone."""
+    data = objects.get(row.result_key, row.result_offset, row.result_length)
+    if hashlib.sha256(data).hexdigest() != row.result_sha256:
+        raise QTasksError(
+            f"The stored result of job {row.name} is not the one that was written.",
+            reason="ResultCorrupt",
+            hint="Restore the object store from its backup, or run the job again.",
+            details={"object_key": row.result_key},
+        )
+    return decode(data)
 
 
 class Job:
@@ -85,15 +101,7 @@ class Job:
                 hint="",
                 details={"job_id": self._id, "phase": phase.value},
             )
-        data = self._client._objects.get(row.result_key, row.result_offset, row.result_length)
-        if hashlib.sha256(data).hexdigest() != row.result_sha256:
-            raise QTasksError(
-                f"The stored result of job {self.name} is not the one that was written.",
-                reason="ResultCorrupt",
-                hint="Restore the object store from its backup, or run the job again.",
-                details={"object_key": row.result_key},
-            )
-        return decode(data)
+        return stored_result(self._client._objects, row)
 
     def cancel(self) -> bool:
         """Cancel the job at whatever phase it is; False when it was final already."""
@@ -102,6 +110,21 @@ class Job:
     def metrics(self) -> dict[str, Any]:
         """Times in seconds, transpiled depth and gates, method and seed; empty before the job is Completed."""
         return dict(self._client._row(self._id).metrics or {})
+
+    def provider_job_id(self) -> str | None:
+        """The provider's id of the latest attempt's job; None for a simulation, and until the provider has answered."""
+        found = self._client._row(self._id).provider_job_id
+        return None if found is None else str(found)
+
+    def usage(self) -> float:
+        """Quantum seconds that the provider counted for the job, all attempts together; 0.0 for a simulation."""
+        with self._client._store.read() as tx:
+            rows = provider_jobs.all_of(tx, self._id)
+        return float(sum(row.quantum_seconds or 0.0 for row in rows))
+
+    def queue_position(self) -> int | None:
+        """The job's place in its provider's queue, 1 for the next; None where it waits in none, or nobody knows."""
+        return queue_position(self._client._row(self._id))
 
     def logs(self, *, after: int = 0) -> str:
         """What happened to the job and what its source printed, a line each with its time in UTC."""

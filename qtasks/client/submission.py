@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,14 @@ class Submission:
     data: bytes | None
 
 
+def is_id(text: str) -> bool:
+    """Whether a text has the form of a job's id."""
+    try:
+        return uuid.UUID(text).version == 7
+    except ValueError:
+        return False
+
+
 def is_resource(what: Any) -> bool:
     """Whether `what` is a whole job rather than a circuit that still wants options."""
     if isinstance(what, (Resource, Mapping)):
@@ -86,7 +95,7 @@ def _require_job(resource: Resource) -> QiskitJob:
     if isinstance(resource, QiskitJob):
         return resource
     raise InvalidInput(
-        f"{resource.kind} {resource.metadata.name or ''} is checked, but this version of qtasks keeps QiskitJob only.",
+        f"{resource.kind} {resource.metadata.name or ''} is checked, but this version of qtasks does not keep it.",
         reason="KindNotServed",
     )
 

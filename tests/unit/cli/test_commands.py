@@ -79,12 +79,12 @@ def test_kinds_that_are_not_served_yet_are_refused() -> None:
     code, out, err = qtasks("apply", "-f", "-", stdin=BUDGET)
     assert (code, out) == (2, "")
     assert err == (
-        "qtasks: QiskitBudget research is checked, but this version of qtasks keeps QiskitJob only. [KindNotServed]\n"
+        "qtasks: QiskitBudget research is checked, but this version of qtasks does not keep it. [KindNotServed]\n"
     )
     assert qtasks("get", "budgets") == (
         2,
         "",
-        "qtasks: This version of qtasks serves jobs only, not budgets.\n"
+        "qtasks: This version of qtasks serves jobs, accounts, sessions, not budgets.\n"
         "`qtasks get jobs` lists the jobs. [KindNotServed]\n",
     )
 
@@ -104,6 +104,16 @@ def test_a_namespace_that_contradicts_the_file_is_refused(tmp_path: Path) -> Non
         (["get", "jobs", "-o", "xml"], 'There is no output format "xml".'),
         (["get", "jobs", "-o", "jsonpath={.a"], "The JSONPath template makes no sense: a brace is not closed"),
         (["get", "jobs", "bell", "-l", "a=b"], "Give names, or -l, --phase and -A, not both."),
+        (["get", "accounts", "-w"], "-l, --phase, --limit and -w are for jobs, not for accounts."),
+        (["delete", "job", "bell"], "This version of qtasks deletes sessions only, not jobs."),
+        (["delete", "sessions"], "Say which sessions"),
+        (["wait", "session/vqe"], "Jobs are wanted, not sessions."),
+        (["collect"], "Say which jobs"),
+        (["collect", "--poll-all", "--account", "lab", "--api-key-index", "0"], "give one of the two"),
+        (["collect", "--poll-all", "--interval", "soon"], '--interval: "soon" is not a Duration'),
+        (["collect", "--poll-all", "-o", "/no/such/folder/results.json"], "cannot be written: No such file"),
+        (["apply", "-f", BELL, "--submit-all", "--api-key-index", "0"], "give one of the two"),
+        (["recover", "--account", "lab", "--since", "yesterday"], '"yesterday" is no time.'),
         (["get", "jobs", "--phase", "Done"], "Done"),
         (["get", "jobs", "-n", "Not A Name"], 'namespace: "Not A Name" is not allowed'),
         (["cancel"], "Say which jobs"),

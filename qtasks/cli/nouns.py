@@ -1,0 +1,90 @@
+"""What the things are called that commands take: jobs, accounts, sessions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from qtasks.errors import InvalidInput
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    JOBS = "jobs"
+    ACCOUNTS = "accounts"
+    SESSIONS = "sessions"
+
+
+_WORDS = {
+    **dict.fromkeys(("jobs", "job", "qiskitjobs", "qiskitjob"), Kind.JOBS),
+    **dict.fromkeys(("accounts", "account"), Kind.ACCOUNTS),
+    **dict.fromkeys(("sessions", "session", "qiskitsessions", "qiskitsession"), Kind.SESSIONS),
+}
+_NOT_SERVED = {
+    **dict.fromkeys(("backend", "backends", "qiskitbackend", "qiskitbackends"), "backends"),
+    **dict.fromkeys(("budget", "budgets", "qiskitbudget", "qiskitbudgets"), "budgets"),
+}
+
+
+def completions(incomplete: str) -> list[str]:
+    """The nouns that begin like this."""
+    return [word for word in _WORDS if word.startswith(incomplete)]
+
+
+def after_noun(words: Sequence[str]) -> tuple[Kind, list[str]]:
+    """What `sessions NAME…`, or `session/NAME…`, names, and of which kind; no names for all. Raises InvalidInput for
+    what is not served."""
+    noun = words[0].partition("/")[0]
+    if noun in _NOT_SERVED:
+        raise InvalidInput(
+            f"This version of qtasks serves {', '.join(Kind)}, not {_NOT_SERVED[noun]}.",
+            reason="KindNotServed",
+            hint="`qtasks get jobs` lists the jobs.",
+        )
+    if noun not in _WORDS:
+        raise InvalidInput(
+            f'There is no kind of thing called "{noun}".',
+            reason="NoSuchKind",
+            hint=f"Write `qtasks get jobs`, or `qtasks get jobs {noun}` for the job of that name.",
+        )
+    kind = _WORDS[noun]
+    return kind, [_bare(word, kind) for word in (words if "/" in words[0] else words[1:])]
+
+
+def of_any_kind(words: Sequence[str]) -> tuple[Kind, list[str]]:
+    """What `NAME…`, `session NAME…` or `session/NAME…` names, at least one, each once: jobs where no noun says
+    otherwise."""
+    noun, slash, _ = words[0].partition("/")
+    kind = _WORDS.get(noun, Kind.JOBS) if slash or len(words) > 1 else Kind.JOBS
+    rest = words[1:] if len(words) > 1 and _WORDS.get(words[0]) is kind else words
+    return kind, list(dict.fromkeys(_bare(word, kind) for word in rest))
+
+
+def names(words: Sequence[str]) -> list[str]:
+    """The jobs that `NAME…`, `job NAME…` or `job/NAME…` name, at least one, each once. Raises InvalidInput for names of
+    anything else."""
+    kind, found = of_any_kind(words)
+    if kind is not Kind.JOBS and "/" in words[0]:
+        raise InvalidInput(f"Jobs are wanted, not {kind}.", reason="WrongKind")
+    if kind is not Kind.JOBS:
+        return list(dict.fromkeys(words))
+    return found
+
+
+def name(words: Sequence[str]) -> str:
+    """The one job that `NAME`, `job NAME` or `job/NAME` names; raises InvalidInput when there are several."""
+    found = names(words)
+    if len(found) > 1:
+        raise InvalidInput(f"One job is wanted, not {len(found)}: {', '.join(found)}.")
+    return found[0]
+
+
+def only_noun(words: Sequence[str], kind: Kind) -> bool:
+    """Whether the words are a noun of this kind alone."""
+    return len(words) == 1 and _WORDS.get(words[0]) is kind
+
+
+def _bare(word: str, kind: Kind) -> str:
+    noun, slash, bare = word.partition("/")
+    return bare if slash and _WORDS.get(noun) is kind else word
