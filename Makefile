@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE ?=
 RUN = $(BIN)/
 
-.PHONY: help setup demo test check lint types contracts unit system test-system bench docs clean
+.PHONY: help setup demo test check lint types contracts unit system test-system faults bench docs clean
 
 help:  ## What can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,13 +50,16 @@ contracts: setup
 	@$(RUN)lint-imports --no-cache --no-logo
 
 unit: setup
-	@$(RUN)pytest -m "not system and not needs_packages" -n 2
+	@$(RUN)pytest -m "not system and not needs_packages and not long" -n 2
 
 system: setup
-	@$(RUN)pytest -m "system and not needs_packages" -n 3 --dist worksteal
+	@$(RUN)pytest -m "system and not needs_packages and not long" -n 3 --dist worksteal
 
 test-system: setup  ## What also needs root and Debian's openssh-server and openssh-client; fails where they are missing.
 	@$(RUN)pytest -m needs_packages
+
+faults: setup  ## Long runs of killed processes and lost answers.
+	@$(RUN)pytest -m long -s
 
 clean:  ## Remove the environment and what was generated.
 	rm -rf .venv .cache .qtasks
