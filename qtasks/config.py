@@ -1,4 +1,4 @@
-"""`QTASKS_CONFIG`: the YAML file in which an operator names the accounts that jobs may run under."""
+"""`QTASKS_CONFIG`: the YAML file in which an operator names the accounts that jobs may run under, and their prices."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from qtasks.errors import InvalidInput
 from qtasks.resources.backend import BackendType
-from qtasks.resources.model import Model, Number, Range
-from qtasks.resources.names import Line, Name, Namespace
+from qtasks.resources.model import Model, Number, Range, Text
+from qtasks.resources.names import Email, Line, Name, Namespace
+from qtasks.resources.prices import Price
 from qtasks.resources.problems import invalid, plain, problems_of, refuse
 from qtasks.resources.yaml_text import read
 
@@ -144,6 +145,73 @@ class SimulatedDevice(Model):
     """JSON file, as `backend.properties().to_dict()` gives it."""
 
 
+class Tenant(Model):
+    """What the jobs of one namespace may have; what is absent has no limit."""
+
+    namespace: Namespace
+    """Whose jobs."""
+    weight: Annotated[Number, Range(0.001, 1000)] = 1.0
+    """Its share of the workers beside that of other namespaces: twice the weight is given twice the turns."""
+    concurrency: Annotated[int, Range(0)] | None = None
+    """Jobs that may run at a time, here and at providers; 0: none is started."""
+    waiting: Annotated[int, Range(0)] | None = None
+    """Jobs that may wait to be run; one more is refused."""
+    shots_per_day: Annotated[int, Range(0)] | None = None
+    """Shots that may be asked for in a day of UTC."""
+
+
+class Security(StrEnum):
+    """How a connection to a mail server is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+SMTP_PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
+
+
+class Smtp(Model):
+    """The mail server that alerts are handed to."""
+
+    host: Annotated[str, Text(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", 253, "the name or address of a host")]
+    """Name or address of the server."""
+    port: Annotated[int, Range(1, 65535)] | None = None
+    """Its port; 587 with starttls, 465 with tls, 25 with none when absent."""
+    security: Security = Security.STARTTLS
+    """starttls (nothing is sent to a server that does not offer it), tls from the first byte, or none."""
+    sender: Email = Field(alias="from")
+    """Address that alerts come from."""
+    credentials: AccountCredentials | None = None
+    """Secret with the keys username and password; nobody logs in when absent."""
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if self.credentials is not None and self.security is Security.NONE:
+            refuse("security", "none", "a password is not sent without encryption: use starttls or tls")
+        return self
+
+    @property
+    def effective_port(self) -> int:
+        return self.port or SMTP_PORTS[self.security]
+
+
+class Webhooks(Model):
+    """How alerts that are posted to webhooks are signed."""
+
+    signing_secret: Name
+    """Name of the secret, in the namespace of each budget, whose `key` signs: no namespace can sign for another."""
+
+
+class Alerts(Model):
+    """How alerts of budgets reach people."""
+
+    smtp: Smtp | None = None
+    """The mail server; no e-mail is sent when absent."""
+    webhooks: Webhooks | None = None
+    """How webhooks are signed; not at all when absent."""
+
+
 class Config(Model):
     """What the file says."""
 
@@ -151,6 +219,12 @@ class Config(Model):
     """The accounts, in the order in which `--api-key-index` counts them."""
     backends: tuple[SimulatedDevice, ...] = Field(default_factory=tuple)
     """Devices of one's own for `ibm_simulator`."""
+    tenants: tuple[Tenant, ...] = Field(default_factory=tuple)
+    """Shares and quotas of namespaces."""
+    prices: tuple[Price, ...] = Field(default_factory=tuple)
+    """Prices in place of the providers' list prices; where several fit, the last one counts."""
+    alerts: Alerts = Field(default_factory=Alerts)
+    """How alerts of budgets are sent."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -161,15 +235,24 @@ class Config(Model):
                     refuse(field, name, f"there are two {field} called {name}")
         return self
 
+    @model_validator(mode="after")
+    def _tenants_are_unique(self) -> Self:
+        namespaces = [tenant.namespace for tenant in self.tenants]
+        for namespace in namespaces:
+            if namespaces.count(namespace) > 1:
+                refuse("tenants", namespace, f"there are two tenants called {namespace}")
+        return self
+
     def account(self, name: str) -> Account | None:
         return next((account for account in self.accounts if account.name == name), None)
 
     def reserves(self, *, namespace: str, name: str) -> bool:
-        """Whether a secret is an account's, and so nobody else's."""
+        """Whether a secret is an account's or the mail server's, and so no job's."""
+        users: list[Account | Smtp] = [*self.accounts, *filter(None, [self.alerts.smtp])]
         return any(
-            (account.credentials.secret_ref.namespace, account.credentials.secret_ref.name) == (namespace, name)
-            for account in self.accounts
-            if account.credentials is not None
+            (user.credentials.secret_ref.namespace, user.credentials.secret_ref.name) == (namespace, name)
+            for user in users
+            if user.credentials is not None
         )
 
 
