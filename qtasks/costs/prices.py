@@ -1,63 +1,21 @@
-"""List prices of the providers: dated, with their source, and others in their place where somebody gives them. Pure."""
+"""List prices of the providers: dated, with their source, and others in their place where somebody gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from qtasks.errors import InvalidInput
-from qtasks.resources.model import Model, Text
-from qtasks.resources.model import Price as Amount
-from qtasks.resources.names import Line
+from qtasks.resources.model import Model
+from qtasks.resources.prices import Price, Unit
 from qtasks.resources.problems import invalid, problems_of
 from qtasks.resources.yaml_text import read
-
-Date = Annotated[str, Text(r"^20[0-9]{2}-[01][0-9](-[0-3][0-9])?$", 10, "a date such as 2026-08-21, or a month")]
-
-
-class Unit(StrEnum):
-    """What a price is for."""
-
-    TASK = "task"
-    SHOT = "shot"
-    SECOND = "second"
-    MINUTE = "minute"
-
-
-_SECONDS = {Unit.SECOND: 1, Unit.MINUTE: 60}
-
-
-class Price(Model):
-    """One price of a provider."""
-
-    provider: Literal["ibm_quantum", "aws_braket"]
-    """Whose price it is."""
-    item: Line
-    """What it is asked for: an IBM plan, or a Braket device's ARN, in which `*` stands for any text."""
-    unit: Unit
-    """What is counted."""
-    amount: Amount
-    """US dollars for one unit."""
-    source: Line
-    """Where the figure was found."""
-    date: Date
-    """When it was found there."""
-
-    @property
-    def per_second(self) -> Decimal | None:
-        """US dollars for a second, of a price for time."""
-        seconds = _SECONDS.get(self.unit)
-        return None if seconds is None else self.amount.value / seconds
-
-    def __str__(self) -> str:
-        return f"${self.amount.value:f} a {self.unit} ({self.source}, {self.date})"
 
 
 class PriceList(Model):
@@ -94,3 +52,29 @@ def read_prices(text: str) -> PriceList:
 def list_prices() -> PriceList:
     """The providers' list prices as this release knows them."""
     return read_prices(files("qtasks.costs").joinpath("prices.yaml").read_text("utf-8"))
+
+
+def current_prices(own: tuple[Price, ...] = (), *, refreshed: Path | None = None) -> PriceList:
+    """The prices that count: this release's, in their place those of the file that was `refreshed`, and in place of
+    both `own`, those of QTASKS_CONFIG. A file that changed is read again; one that is not there says nothing.
+
+    Raises InvalidInput (`InvalidPrices`) for a file that is no price list.
+    """
+    changed = None
+    if refreshed is not None:
+        try:
+            changed = refreshed.stat().st_mtime_ns
+        except FileNotFoundError:
+            refreshed = None
+    return _current(own, refreshed, changed)
+
+
+@lru_cache(maxsize=8)
+def _current(own: tuple[Price, ...], refreshed: Path | None, _changed: int | None) -> PriceList:
+    known = list_prices()
+    if refreshed is not None:
+        try:
+            known = known.replaced_by(read_prices(refreshed.read_text("utf-8")).prices)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"The prices in {refreshed} cannot be read: {error}.", reason="InvalidPrices") from None
+    return known.replaced_by(own)

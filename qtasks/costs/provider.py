@@ -8,7 +8,8 @@ from __future__ import annotations
 from decimal import ROUND_UP, Decimal
 
 from qtasks.costs.cost import Cost
-from qtasks.costs.prices import PriceList, Unit, list_prices
+from qtasks.costs.prices import PriceList, list_prices
+from qtasks.resources.prices import Unit
 
 SIMULATOR_MINIMUM_SECONDS = 3.0
 """Braket bills a simulation for at least so long (its pricing page)."""

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qtasks.config import Plan
-from qtasks.costs.prices import Price, Unit, list_prices, read_prices
+from qtasks.costs.prices import list_prices, read_prices
 from qtasks.costs.provider import braket_cost, ibm_cost
 from qtasks.costs.simulator import micros
 from qtasks.errors import InvalidInput
+from qtasks.resources.prices import Price, Unit
 
 FORTE = "arn:aws:braket:us-east-1::device/qpu/ionq/Forte-1"
 GARNET = "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet"
