@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qtasks.errors import InvalidInput
@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         None, description="YAML file with the accounts that jobs may run under; see docs/providers.md."
     )
     api_url: str = Field("", description="Address of a qtasks API. This version has no REST client, and says so.")
+    api_token: SecretStr | None = Field(
+        None,
+        description="Token of the principal that asks, where there are principals (`qtasks auth token`); never shown.",
+    )
 
     # Claims. Start-up refuses combinations under which a living worker could lose its job.
     lease_seconds: float = Field(
@@ -221,12 +225,17 @@ class Settings(BaseSettings):
         return own if own.exists() else None
 
     @property
+    def prices_file(self) -> Path:
+        """The file of prices that were refreshed, if there is one."""
+        return self.home_path / "prices.yaml"
+
+    @property
     def secrets(self) -> Path:
         return self.secrets_dir or self.home_path / "secrets"
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for the processes that this one starts."""
-        values = self.model_dump(mode="json", exclude_defaults=True)
+        values = self.model_dump(mode="json", exclude_defaults=True, exclude={"api_token"})
         values["home"] = str(self.home_path)
         return {f"QTASKS_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 

@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, TextualSelect, and_, bindparam, func, select, text, update
+from sqlalchemy import Boolean, Connection, TextualSelect, and_, bindparam, func, select, text, update
 
 from qtasks.lifecycle import ENTRY, Phase, Stage, sources
+from qtasks.store import tenants
 from qtasks.store.records import Event, record
 from qtasks.store.tables import fences, jobs, shares
 from qtasks.store.types import UtcDateTime, moment
@@ -33,6 +34,8 @@ class Head:
     priority: int
     age: float
     batchable: bool
+    limited: bool = False
+    """Whether only so many jobs of its namespace may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,14 @@ _HEADS_AT = """
 )"""
 _HEADS = """
 WITH RECURSIVE {each}
-SELECT j.id, j.name, j.stage, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now
-FROM ({all}) heads JOIN jobs j ON j.id = heads.id AND j.stage IS NOT NULL AND j.owner IS NULL
+SELECT j.id, j.name, j.stage, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now, {limited} AS limited
+FROM ({all}) heads JOIN jobs j ON j.id = heads.id AND j.stage IS NOT NULL AND j.owner IS NULL {within}
+"""
+# A namespace of which as many jobs run as may has no head at execution. What runs is counted by ix_jobs_list_phase.
+_WITHIN = """
+    LEFT JOIN tenants t ON t.namespace = j.namespace AND t.concurrency IS NOT NULL AND j.stage = 'execution'
+WHERE t.concurrency IS NULL
+    OR t.concurrency > (SELECT count(*) FROM jobs r WHERE r.namespace = j.namespace AND r.phase = 'Running')
 """
 _WAITING = """
     j.stage = '{stage}' AND j.owner IS NULL AND ('{stage}' <> 'execution' OR j.memory <= :memory)
@@ -146,11 +155,14 @@ _NOW = {"postgresql": "statement_timestamp()", "sqlite": "(strftime('%Y-%m-%d %H
 
 
 @lru_cache(maxsize=32)
-def _heads_of(dialect: str, stages: tuple[Stage, ...]) -> TextualSelect:
+def _heads_of(dialect: str, stages: tuple[Stage, ...], limits: bool) -> TextualSelect:
     now = _NOW[dialect]
     each = [_HEADS_AT.format(stage=at.value, waiting=_WAITING.format(stage=at.value, now=now)) for at in stages]
     together = " UNION ALL ".join(f"SELECT id FROM {at.value}" for at in stages)
-    return text(_HEADS.format(each=",".join(each), all=together, now=now)).columns(
+    within = (
+        {"within": _WITHIN, "limited": "t.concurrency IS NOT NULL"} if limits else {"within": "", "limited": "false"}
+    )
+    return text(_HEADS.format(each=",".join(each), all=together, now=now, **within)).columns(
         jobs.c.id,
         jobs.c.name,
         jobs.c.stage,
@@ -159,13 +171,17 @@ def _heads_of(dialect: str, stages: tuple[Stage, ...]) -> TextualSelect:
         jobs.c.created_at,
         jobs.c.batchable,
         now=UtcDateTime(),
+        limited=Boolean(),
     )
 
 
-def heads(tx: Connection, *stages: Stage, memory: int, worker: str = "") -> list[Head]:
+def heads(tx: Connection, *stages: Stage, memory: int, worker: str = "", limits: bool = False) -> list[Head]:
     """The oldest job of each stage, namespace and priority that may start now; executed in at most `memory` bytes, less
-    what the processes of `worker` use already."""
-    rows = tx.execute(_heads_of(tx.dialect.name, stages), {"memory": memory, "processes": worker and f"{worker}/%"})
+    what the processes of `worker` use already. With `limits`, for where there are some, only of namespaces of which one
+    more job may run."""
+    rows = tx.execute(
+        _heads_of(tx.dialect.name, stages, limits), {"memory": memory, "processes": worker and f"{worker}/%"}
+    )
     return [
         Head(
             r.id,
@@ -175,6 +191,7 @@ def heads(tx: Connection, *stages: Stage, memory: int, worker: str = "") -> list
             r.priority,
             (r.now - r.created_at).total_seconds(),
             r.batchable,
+            r.limited,
         )
         for r in rows
     ]
@@ -236,8 +253,13 @@ def _take(dialect: str, target: Phase, together: bool) -> TextualSelect:
 def take(
     tx: Connection, stage: Stage, head: Head, *, limit: int, memory: int, owner: str, lease_seconds: float
 ) -> Claim | None:
-    """Claim `head`, or with it up to `limit` batchable jobs of its namespace and priority; None when others were
-    faster."""
+    """Claim `head`, or with it up to `limit` batchable jobs of its namespace and priority, as many as the namespace may
+    still run; None when others were faster."""
+    if head.limited:
+        room = tenants.room(tx, head.namespace)
+        if room == 0:
+            return None
+        limit = limit if room is None else min(limit, room)
     together = head.batchable and limit > 1
     target = ENTRY[stage]
     fence = next_fence(tx)
