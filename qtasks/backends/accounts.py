@@ -98,7 +98,7 @@ def _own_secret(config: Config, provider: BackendType, secret: str, namespace: s
             reason="SecretReserved",
             hint="Use a secret of your own.",
         )
-    name = f"{namespace}.{secret}"
+    name = f"{_OWN[provider]}.{namespace}.{secret}"
     if config.account(name) is not None:
         raise Conflict(
             f"An account is called {name} already.", reason="AccountNameTaken", hint="Give the secret another name."
@@ -107,7 +107,7 @@ def _own_secret(config: Config, provider: BackendType, secret: str, namespace: s
 
 
 def _made_of(name: str, provider: BackendType) -> Account:
-    namespace, _, secret = name.partition(".")
+    namespace, _, secret = name.removeprefix(f"{_OWN[provider]}.").partition(".")
     reference = AccountCredentials(secret_ref=SecretRef(name=secret, namespace=namespace))
     return Account(name=name, provider=provider, credentials=reference)
 
@@ -123,7 +123,7 @@ def account_called(config: Config, name: str, provider: str) -> Account:
     kind = BackendType(provider)
     if kind in REMOTE and name == _OWN[kind]:
         return Account(name=name, provider=kind)
-    if "." in name:
+    if kind in REMOTE and name.startswith(f"{_OWN[kind]}."):
         return _made_of(name, kind)
     raise NotFound(
         f"Account {name} is not in QTASKS_CONFIG any more.",

@@ -7,8 +7,11 @@ from importlib import import_module
 
 from qtasks.backends.protocol import RemoteBackend
 from qtasks.config import Account
+from qtasks.costs.prices import PriceList, list_prices
 from qtasks.resources.backend import BackendType
 
+Prices = Callable[[], PriceList]
+"""What is charged by, at each time."""
 Credentials = Callable[[], Mapping[str, str]]
 """Reads the keys of an account's secret, each time anew; an empty mapping for an account without one."""
 
@@ -18,8 +21,8 @@ PROVIDERS = {
 }
 
 
-def open_backend(account: Account, credentials: Credentials) -> RemoteBackend:
+def open_backend(account: Account, credentials: Credentials, prices: Prices = list_prices) -> RemoteBackend:
     """The backend of an account. Nothing is asked of the provider yet."""
     module, name = PROVIDERS[account.provider]
-    backend: RemoteBackend = getattr(import_module(module), name)(account, credentials)
+    backend: RemoteBackend = getattr(import_module(module), name)(account, credentials, prices)
     return backend

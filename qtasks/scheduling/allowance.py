@@ -29,7 +29,8 @@ class Standing:
     remaining_seconds: float | None
     """Of the limit, less what is used and reserved; never below zero. None: there is no limit."""
     frees_at: datetime | None
-    """When an exhausted account has something again; None for one that is not exhausted, or where nobody knows."""
+    """When an exhausted account has something again; None for one that is not exhausted, or where nobody knows, as of
+    one that waits for jobs on their way."""
 
     @property
     def exhausted(self) -> bool:
@@ -61,12 +62,19 @@ def standing(
         left.append((told.remaining_seconds - since - reserved_seconds, told.until))
     if not left:
         return Standing(None, used, reserved_seconds, None, None)
-    remaining, frees_at = min(left, key=lambda entry: entry[0])
-    return Standing(limit_seconds, used, reserved_seconds, max(0.0, remaining), frees_at if remaining <= 0 else None)
+    remaining = min(seconds for seconds, _ in left)
+    # Something is free when it is by every figure.
+    frees = [at for seconds, at in left if seconds <= 0]
+    known = [at for at in frees if at is not None]
+    frees_at = max(known) if known and len(known) == len(frees) else None
+    return Standing(limit_seconds, used, reserved_seconds, max(0.0, remaining), frees_at)
 
 
 def _frees(uses: Sequence[tuple[datetime, float]], over: float, window: timedelta) -> datetime | None:
-    """When enough uses have left the window for something to be free: more than `over` seconds of them."""
+    """When enough uses have left the window for something to be free: more than `over` seconds of them. None where
+    something was left but for what is reserved: what that will use is not known."""
+    if over < 0:
+        return None
     gone = 0.0
     for at, seconds in uses:
         gone += seconds

@@ -90,7 +90,9 @@ def test_ten_minutes_in_twenty_eight_days() -> None:
 def test_jobs_on_their_way_take_their_share_of_what_is_left() -> None:
     found = stands([ago(days=3, used=400)], reserved=150)
     assert (found.remaining_seconds, found.exhausted, found.frees_at) == (50, False, None)
-    assert stands([ago(days=3, used=400)], reserved=200).exhausted
+    # When they have run, something may be left of it: nobody knows, and certainly not in weeks.
+    waits = stands([ago(days=3, used=400)], reserved=200)
+    assert waits.exhausted and waits.frees_at is None
 
 
 def test_an_account_without_a_limit_is_never_exhausted() -> None:
@@ -117,6 +119,14 @@ def test_the_provider_s_word_counts_where_it_says_less_and_what_was_used_since_i
     found = stands(uses, told=told)
     assert found.remaining_seconds == left
     assert found.frees_at == (told.until if left == 0 else None)
+
+
+def test_an_account_that_is_exhausted_by_both_figures_frees_when_it_does_by_both() -> None:
+    uses = [ago(days=20, used=700)]
+    for days, frees in ((3, 8), (13, 13)):
+        told = Told(NOW - timedelta(hours=1), 0.0, NOW + timedelta(days=days))
+        assert stands(uses, told=told).frees_at == NOW + timedelta(days=frees)
+    assert stands(uses, told=Told(NOW - timedelta(hours=1), 0.0, None)).frees_at is None
 
 
 def test_the_provider_s_word_limits_an_account_without_an_allowance_of_its_own() -> None:

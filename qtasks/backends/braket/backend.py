@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -33,6 +33,7 @@ from qtasks.backends.protocol import (
 from qtasks.backends.registry import Credentials
 from qtasks.config import Account
 from qtasks.costs.cost import Cost
+from qtasks.costs.prices import PriceList, list_prices
 from qtasks.costs.provider import braket_cost
 
 _DEVICE_SECONDS = 60.0
@@ -51,7 +52,10 @@ class BraketBackend:
     name = "aws_braket"
     idempotent = True
 
-    def __init__(self, account: Account, credentials: Credentials) -> None:
+    def __init__(
+        self, account: Account, credentials: Credentials, prices: Callable[[], PriceList] = list_prices
+    ) -> None:
+        self._prices = prices
         self._session = Session(account, credentials)
         self._search = Search(self._session)
         self._buckets = Buckets(account, self._session)
@@ -93,7 +97,7 @@ class BraketBackend:
 
     def estimate_cost(self, compiled: Compiled, shots: int) -> Cost:
         """Of a simulator, what it costs at least: it is billed by a time that is known afterwards."""
-        return braket_cost(compiled.device, shots)
+        return braket_cost(compiled.device, shots, prices=self._prices())
 
     def submit(self, order: Order) -> str:
         """Make the task, and return its ARN; for one order it is always the same task, as its tag is the client token.
@@ -162,13 +166,14 @@ class BraketBackend:
             return Cost(Decimal(0), None, f"a task that is {job.state.value} costs nothing")
         arn = job.device or ""
         if not is_simulator(arn):
-            return braket_cost(arn, shots)
+            return braket_cost(arn, shots, prices=self._prices())
         if job.quantum_seconds is None and job.id not in self._seconds and job.state is ProviderState.DONE:
             try:
                 self.result(job.id)
             except BackendError:
-                return braket_cost(arn, shots)
-        return braket_cost(arn, shots, duration_seconds=job.quantum_seconds or self._seconds.get(job.id))
+                return braket_cost(arn, shots, prices=self._prices())
+        seconds = job.quantum_seconds or self._seconds.get(job.id)
+        return braket_cost(arn, shots, duration_seconds=seconds, prices=self._prices())
 
     def allowance(self) -> None:
         """Braket sells time without a limit."""

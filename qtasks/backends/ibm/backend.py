@@ -29,6 +29,8 @@ from qtasks.backends.protocol import (
 )
 from qtasks.config import Account
 from qtasks.costs.cost import Cost
+from qtasks.costs.prices import PriceList, list_prices
+from qtasks.costs.provider import ibm_cost
 from qtasks.resources.backend import BackendType
 
 
@@ -53,8 +55,14 @@ class IBMBackend:
     name = BackendType.IBM_QUANTUM.value
     idempotent = False
 
-    def __init__(self, account: Account, credentials: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        credentials: Callable[[], Mapping[str, str]],
+        prices: Callable[[], PriceList] = list_prices,
+    ) -> None:
         self._account = account
+        self._prices = prices
         self._connection = Connection(account, credentials)
         self._devices = Devices(self._connection)
         self._compiler = Compiler()
@@ -101,9 +109,7 @@ class IBMBackend:
         return self._price(job.quantum_seconds or 0.0)
 
     def _price(self, seconds: float) -> Cost:
-        from qtasks.costs.provider import ibm_cost
-
-        return ibm_cost(seconds, self._account.plan.value)
+        return ibm_cost(seconds, self._account.plan.value, prices=self._prices())
 
     def submit(self, order: Order) -> str:
         """Post a job, once. Raises BackendError (`AllowanceExhausted`, `NoSuchDevice`, `SessionClosed`,

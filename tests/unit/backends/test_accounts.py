@@ -116,9 +116,13 @@ def test_the_embedded_stack_has_an_account_of_what_lies_in_the_user_s_environmen
 
 def test_a_secret_of_one_s_own_makes_an_account_of_one_s_own() -> None:
     (account,) = found(secret="mine", namespace="lab")
-    assert (account.name, account.provider, account.plan) == ("lab.mine", BackendType.IBM_QUANTUM, Plan.OPEN)
+    assert (account.name, account.provider, account.plan) == (
+        "ibm-quantum.lab.mine",
+        BackendType.IBM_QUANTUM,
+        Plan.OPEN,
+    )
     assert secret_of(account) == ("lab", "mine")
-    assert names("aws_braket", secret="mine", namespace="lab", config=NOTHING) == ["lab.mine"]
+    assert names("aws_braket", secret="mine", namespace="lab", config=NOTHING) == ["aws-braket.lab.mine"]
 
 
 def test_a_secret_means_that_of_the_job_s_namespace_only() -> None:
@@ -140,9 +144,9 @@ def test_the_secret_of_an_account_that_serves_others_is_refused(provider: str) -
 
 
 def test_an_account_of_one_s_own_never_passes_for_a_configured_one() -> None:
-    config = Config(accounts=(Account(name="lab.mine", provider="ibm_quantum", namespaces=("other",)),))
+    config = Config(accounts=(Account(name="ibm-quantum.lab.mine", provider="ibm_quantum", namespaces=("other",)),))
     reason, text = refusal(Conflict, secret="mine", namespace="lab", config=config)
-    assert reason == "AccountNameTaken" and "lab.mine" in text
+    assert reason == "AccountNameTaken" and "ibm-quantum.lab.mine" in text
 
 
 def test_the_account_of_a_row_is_found_again() -> None:
