@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import history, large, latency, report, submit, submit_many, validation
+from bench import history, large, latency, polling, report, submit, submit_many, validation
 from bench.figures import Figure
 from bench.system import Options, System
 
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "large": large.run,
     "history": history.run,
     "validation": validation.run,
+    "polling": polling.run,
 }
 
 

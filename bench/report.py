@@ -109,4 +109,7 @@ processes at every stage, a polling worker and beat, started as users start them
 - **validation**: a Python source through the warm sandbox as a worker sends it, run by one child and verified by a
   second, 30 ms between two of them unless it says otherwise; beside `exec` of the same source in this process, which is
   the limit, and a new interpreter per circuit.
+- **polling**: a visit to an account of IBM Quantum at which 10,000 jobs wait, with the real client library over
+  loopback to a provider in a process of its own; beside one request for each job through the same client, 200 of them
+  measured and multiplied. "Without the provider's part" is the visit less the time in which it was asked for states.
 """

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from qtasks.objects import ObjectStore
-from qtasks.resources import JobSpec
+from qtasks.resources import BackendType, JobSpec
 from qtasks.store import Store, jobs
 from qtasks.store.claims import Claim, ClaimedJob
 
@@ -32,11 +32,27 @@ class Item:
     analysis: Mapping[str, Any] | None = None
     qpy: bytes | None = None
     circuit_key: str | None = None
+    backend: str | None = None
+    """Where the job runs, once that is decided: `local_simulator`, the name of a device, or, where the device is chosen
+    when the job is handed over, the provider's type."""
+    account: str | None = None
+    """The account under which it runs at a provider."""
 
     @property
     def to_be_fetched(self) -> bool:
         """Whether the job has yet to get its circuit from where its source says."""
         return self.data is None and self.input_key is None
+
+    @property
+    def simulator(self) -> BackendType:
+        """The simulator of ours that runs it, of a job that runs at no provider."""
+        local = self.backend == BackendType.LOCAL_SIMULATOR
+        return BackendType.LOCAL_SIMULATOR if local else BackendType.IBM_SIMULATOR
+
+    @property
+    def device(self) -> str | None:
+        """The device that was chosen for it; None where that is still to be done."""
+        return None if self.backend in (None, *BackendType) else self.backend
 
     @property
     def loose_ends(self) -> bool:
@@ -81,6 +97,8 @@ def item_of(job: ClaimedJob, payload: Any) -> Item:
         analysis=payload.analysis,
         qpy=payload.qpy,
         circuit_key=payload.circuit_key,
+        backend=payload.backend,
+        account=payload.account,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,6 @@ from typing import Any
 from qtasks.backends.protocol import BackendError, Program, Ran
 from qtasks.backends.sizing import noisy_size, size
 from qtasks.circuits.analysis import Analysis
-from qtasks.config import REMOTE
 from qtasks.costs.simulator import charge, micros
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
 from qtasks.objects import keys
@@ -26,7 +25,7 @@ from qtasks.stages.endings import fail_or_retry
 from qtasks.stages.remote.handover import hand_over
 from qtasks.stages.remote.intent import keep_calibration
 from qtasks.stages.worker import Worker
-from qtasks.store import moves
+from qtasks.store import ledger, moves
 from qtasks.store.ids import new_id
 from qtasks.store.records import Condition, Event
 
@@ -53,7 +52,7 @@ def time_limit(batch: Batch) -> float | None:
 
     Jobs are batched because they should take milliseconds; one that hangs all the same must not hold its neighbours.
     """
-    if any(item.spec.backend.type in REMOTE for item in batch.items.values()):
+    if any(item.account is not None for item in batch.items.values()):
         return None  # the job runs at its provider, and every question to it has a limit of its own
     limits = [
         limit.seconds
@@ -68,7 +67,7 @@ def time_limit(batch: Batch) -> float | None:
 
 def execute(worker: Worker, batch: Batch) -> None:
     """Run the circuits of `batch` and complete their jobs; one that runs at a provider is handed over to it."""
-    if next(iter(batch.items.values())).spec.backend.type in REMOTE:
+    if next(iter(batch.items.values())).account is not None:
         hand_over(worker, batch)
         return
     started = batch.claim.clock.now()
@@ -91,6 +90,8 @@ def execute(worker: Worker, batch: Batch) -> None:
                 aftercare=aftercare,
             )
         moves.keep_results(tx, [finished[job_id].row for job_id in held])
+        if worker.settings.simulator_rate:
+            _settle(tx, worker, batch, held, finished)
         ended = {job_id: fail_or_retry(tx, batch.claim, batch.items[job_id], error) for job_id, error in failed.items()}
         return held, {job_id: phase for job_id, phase in ended.items() if phase is not None}
 
@@ -102,11 +103,26 @@ def execute(worker: Worker, batch: Batch) -> None:
             see_to(worker, job_id, result=finished[job_id].result)
 
 
+def _settle(tx: Any, worker: Worker, batch: Batch, ids: Collection[str], finished: Mapping[str, Finished]) -> None:
+    """Charge what the simulations cost, in place of what was reserved for them."""
+    price = f"${worker.settings.simulator_rate} a second (QTASKS_SIMULATOR_RATE)"
+    for job_id in sorted(ids):
+        ledger.settle(
+            tx,
+            job_id,
+            batch.items[job_id].job.attempt,
+            micros=finished[job_id].cost_micros,
+            quantum_seconds=0.0,
+            price=price,
+            reason="simulated",
+        )
+
+
 def _run(worker: Worker, batch: Batch) -> dict[str, Ran | BackendError]:
     """What came of each circuit; those of one backend share its calls."""
     by_backend: dict[BackendType, list[Item]] = defaultdict(list)
     for item in batch.items.values():
-        by_backend[item.spec.backend.type].append(item)
+        by_backend[item.simulator].append(item)
     outcomes: dict[str, Ran | BackendError] = {}
     for backend, items in by_backend.items():
         ran = worker.local(backend).run([_program(worker, item) for item in items])
@@ -117,7 +133,7 @@ def _run(worker: Worker, batch: Batch) -> dict[str, Ran | BackendError]:
 def _program(worker: Worker, item: Item) -> Program:
     execution = item.spec.execution
     analysis = Analysis(**dict(item.analysis or {}))
-    sized = size if item.spec.backend.type is BackendType.LOCAL_SIMULATOR else noisy_size
+    sized = size if item.simulator is BackendType.LOCAL_SIMULATOR else noisy_size
     fit = sized(analysis, method=execution.method.value, shots=execution.shots)
     limit = execution.memory_limit
     return Program(
@@ -132,7 +148,7 @@ def _program(worker: Worker, item: Item) -> Program:
         seed_transpiler=execution.seed_transpiler,
         memory_limit=limit.bytes if limit is not None else worker.identity.memory,
         parallel=fit.parallel,
-        device=item.spec.backend.name or "",
+        device=item.device or "",
     )
 
 
@@ -177,7 +193,7 @@ def _store(worker: Worker, batch: Batch, ran: Mapping[str, Ran], started: dateti
 
 def _result(worker: Worker, item: Item, ran: Ran, started: datetime, completed: datetime) -> JobResult:
     created = item.job.created_at
-    backend = worker.local(item.spec.backend.type)
+    backend = worker.local(item.simulator)
     provenance = Provenance(
         circuit_hash=item.fingerprint or "",
         backend=ran.device or backend.name,

@@ -6,12 +6,14 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
+from qtasks.access import limits_of
 from qtasks.errors import NotFound, QTasksError, Unavailable
 from qtasks.lifecycle import Phase, Stage
 from qtasks.queue import Hint
 from qtasks.stages.aftercare import see_to
+from qtasks.stages.alerts import see_to_alerts
 from qtasks.stages.worker import Worker
-from qtasks.store import claims, upkeep
+from qtasks.store import claims, ledger, tenants, upkeep
 from qtasks.store.claims import Head
 from qtasks.store.tables import jobs
 
@@ -46,12 +48,37 @@ def reconcile(worker: Worker) -> Reconciled:
         overdue = upkeep.end_overdue(tx)
         hopeless = upkeep.end_hopeless(tx, max_takeovers=worker.settings.max_takeovers, where=jobs.c.id.in_(freed))
         upkeep.forget_workers(tx, older_than_seconds=_FORGET_WORKERS_SECONDS)
+        ledger.release_orphans(tx)
     ended = {*overdue, *hopeless}
     worker.notifier.tell(dict.fromkeys(ended, Phase.FAILED))
+    _wake_waiting(worker)
+    _keep_tenants(worker)
+    see_to_alerts(worker)
     hints = 0
     with suppress(Unavailable):
         hints = sum(_hint_again(worker, stage) for stage in (Stage.EXECUTION, Stage.SCHEDULING, Stage.VALIDATION))
     return Reconciled(len(freed), len(ended), hints, _tidy(worker))
+
+
+def _wake_waiting(worker: Worker) -> None:
+    """Let jobs go on for which there is room in their budgets again."""
+    with worker.store.begin() as tx:
+        woken = ledger.wake(tx)
+    with suppress(Unavailable):
+        worker.publisher.publish(*(Hint(Stage.SCHEDULING, row.id, row.name, row.priority) for row in woken))
+
+
+def _keep_tenants(worker: Worker) -> None:
+    """Let the limits of QTASKS_CONFIG hold."""
+    if worker.settings.config_file is None:
+        return
+    try:
+        limits = limits_of(worker.config)
+    except QTasksError as error:
+        log.error("the limits of namespaces stay as they were: %s", error)
+        return
+    with worker.store.begin() as tx:
+        tenants.keep(tx, limits)
 
 
 def _hint_again(worker: Worker, stage: Stage) -> int:
@@ -60,7 +87,7 @@ def _hint_again(worker: Worker, stage: Stage) -> int:
     A queue with any message at a level needs none: whoever takes it wakes the next process while work is left.
     """
     with worker.store.read() as tx:
-        heads = claims.heads(tx, stage, memory=_NO_LIMIT)
+        heads = claims.heads(tx, stage, memory=_NO_LIMIT, limits=True)
     by_level: dict[int, list[Head]] = {}
     for head in heads:
         by_level.setdefault(head.priority, []).append(head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -10,11 +11,12 @@ from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
 from qtasks.resources import BackendType
 from qtasks.stages.batch import Batch, Item
 from qtasks.stages.fit import readable
-from qtasks.stages.modelled import places
-from qtasks.stages.remote.parking import park
+from qtasks.stages.funding import FREE, budget_condition, hold_for_budget
+from qtasks.stages.places import Place, place
 from qtasks.stages.reuse import reuse
+from qtasks.stages.selecting import remember
 from qtasks.stages.worker import Worker
-from qtasks.store import moves, upkeep
+from qtasks.store import ledger, moves, upkeep
 from qtasks.store.records import Condition, Event, settle_condition
 
 _WORKER_SEEN_SECONDS = 60.0
@@ -25,7 +27,6 @@ _NEGLIGIBLE = 64 * 2**20
 
 _IDLE_HERE = {
     "session": "spec.session",
-    "backend_selection": "spec.backendSelection",
     "resources": "spec.resources",
     "security_context": "spec.securityContext",
     "credentials": "spec.credentials",
@@ -33,39 +34,25 @@ _IDLE_HERE = {
     "debug": "spec.debug",
 }
 """What may be written in a job and does nothing on a simulator of this process."""
-_MODELLED = {BackendType.IBM_SIMULATOR: ", modelled by Aer with its noise"}
-_UNBUDGETED = Condition(
-    ConditionType.BUDGET_CHECKED, ConditionStatus.TRUE, "NoCharge", "Simulator time is free of charge here."
-)
-_UNCHECKED = Condition(
-    ConditionType.BUDGET_CHECKED,
-    ConditionStatus.UNKNOWN,
-    "BudgetNotEnforced",
-    "Simulator time has a rate (QTASKS_SIMULATOR_RATE), but this version does not enforce spec.budget.",
-)
 
 
 def schedule(worker: Worker, batch: Batch) -> Batch | None:
     """Choose where the jobs of `batch` run; returns what to carry on with at the execution stage."""
     batch = reuse(worker, batch)
-    batch = batch.only({job_id for job_id, item in batch.items.items() if not park(worker, batch, item)})
-    place = places(worker, batch)
-    batch = batch.only(place)
+    capacity = _capacity_for(worker, batch)
+    found = {job_id: place(worker, batch, item, memory=capacity) for job_id, item in batch.items.items()}
+    places = {job_id: there for job_id, there in found.items() if there is not None}
+    batch = batch.only(places)
     if not batch.items:
         return None
     wanted = list(batch.items)
     largest = max((batch.items[job_id].job.memory for job_id in wanted), default=0)
-    held_here = worker.identity.memory if Stage.EXECUTION in worker.identity.stages else 0
-    capacity = max(held_here, _capacity(worker)) if largest > held_here else held_here
     fits = [job_id for job_id in wanted if batch.items[job_id].job.memory <= capacity]
     stay = bool(fits) and worker.may_carry_on(batch.claim, Stage.EXECUTION) and _has_room(worker, largest)
-    alike: dict[tuple[str, Condition, Condition], list[str]] = defaultdict(list)
-    for job_id in fits:
-        item = batch.items[job_id]
-        alike[place[job_id], _budget(worker, item), _scheduled(item, place[job_id])].append(job_id)
     held: set[str] = set()
     with worker.store.begin() as tx:
-        for (backend, budget, scheduled), ids in alike.items():
+        refused = _reserve(tx, batch, places, fits)
+        for (backend, memory, budget, scheduled), ids in _alike(batch, places, set(fits) - refused).items():
             held |= moves.advance(
                 tx,
                 batch.claim,
@@ -78,9 +65,16 @@ def schedule(worker: Worker, batch: Batch) -> Batch | None:
                 keep=stay,
                 begins=backend if stay else None,
                 backend=backend,
+                account=None,
+                memory=memory,
             )
         for job_id in set(wanted) - set(fits):
             _postpone(tx, batch, batch.items[job_id], capacity)
+        for job_id, there in places.items():
+            if there.choice is not None:
+                remember(tx, batch.items[job_id], there.choice)
+    for job_id in held:
+        batch.items[job_id].backend, batch.items[job_id].account = places[job_id].backend, None
     worker.tell_progress(list(held), Phase.RUNNING if stay else Phase.SCHEDULING)
     worker.notifier.tell(dict.fromkeys(set(wanted) - set(fits), Phase.PENDING))
     if not held:
@@ -90,6 +84,42 @@ def schedule(worker: Worker, batch: Batch) -> Batch | None:
         return rest.replace(rest.claim.at(Stage.EXECUTION))
     worker.hand_over(rest.claim, Stage.EXECUTION)
     return None
+
+
+def _reserve(tx: Connection, batch: Batch, places: Mapping[str, Place], ids: Sequence[str]) -> set[str]:
+    """Reserve what those of `ids` may cost that are not free; the jobs for which there is no room now wait."""
+    charges = [
+        charge
+        for job_id in ids
+        if (choice := places[job_id].choice) is not None and (charge := choice.charge) is not None
+    ]
+    refused = ledger.reserve_all(tx, charges) if charges else {}
+    for job_id, refusal in refused.items():
+        hold_for_budget(tx, batch.claim, batch.items[job_id], refusal)
+    return set(refused)
+
+
+_Alike = dict[tuple[str, int, Condition, Condition], list[str]]
+
+
+def _alike(batch: Batch, places: Mapping[str, Place], ids: Collection[str]) -> _Alike:
+    """Jobs by what is written of them, so that one statement writes many."""
+    alike: _Alike = defaultdict(list)
+    for job_id in batch.items:
+        if job_id in ids:
+            item, there = batch.items[job_id], places[job_id]
+            budget = budget_condition(item, there.choice.charge) if there.choice is not None else FREE
+            alike[there.backend, item.job.memory, budget, _scheduled(item, there.backend)].append(job_id)
+    return alike
+
+
+def _capacity_for(worker: Worker, batch: Batch) -> int:
+    """The largest memory, in bytes, that a worker can give to one job; others are asked when this one is too small, or
+    what is to be simulated is not known yet."""
+    here = worker.identity.memory if Stage.EXECUTION in worker.identity.stages else 0
+    largest = max((item.job.memory for item in batch.items.values()), default=0)
+    elsewhere = largest > here or any(item.spec.backend_selection is not None for item in batch.items.values())
+    return max(here, _capacity(worker)) if elsewhere else here
 
 
 def _has_room(worker: Worker, memory: int) -> bool:
@@ -105,17 +135,14 @@ def _capacity(worker: Worker) -> int:
     return max((row.memory for row in alive if Stage.EXECUTION.value in row.stages), default=_UNKNOWN)
 
 
-def _scheduled(item: Item, place: str) -> Condition:
+def _scheduled(item: Item, backend: str) -> Condition:
     """Where the job runs, and what of its spec that leaves without effect."""
     idle = [path for name, path in _IDLE_HERE.items() if name in item.spec.model_fields_set]
-    message = f"The job runs on {place}{_MODELLED.get(item.spec.backend.type, '')}."
+    modelled = "" if backend == BackendType.LOCAL_SIMULATOR else ", modelled by Aer with its noise"
+    message = f"The job runs on {backend}{modelled}."
     if idle:
         message += f" Without effect there, in this version: {', '.join(idle)}."
     return Condition(ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", message)
-
-
-def _budget(worker: Worker, item: Item) -> Condition:
-    return _UNCHECKED if item.spec.budget is not None and worker.settings.simulator_rate else _UNBUDGETED
 
 
 def _postpone(tx: Connection, batch: Batch, item: Item, capacity: int) -> None:

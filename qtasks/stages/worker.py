@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from qtasks.backends.accounts import secret_of
 from qtasks.backends.registry import open_backend
 from qtasks.backends.threads import Cores, available
 from qtasks.config import Account, Config, load_config
+from qtasks.costs.prices import PriceList, current_prices
 from qtasks.errors import Unavailable
 from qtasks.lifecycle import ENTRY, Phase, Stage
 from qtasks.notify import Notifier
@@ -26,7 +28,7 @@ from qtasks.secrets import read_secret
 from qtasks.settings import Settings
 from qtasks.stages.cache import ValidationCache
 from qtasks.stages.leases import LeaseHolder
-from qtasks.store import Store, claims, keys, moves
+from qtasks.store import Store, claims, keys, moves, tenants
 from qtasks.store.claims import Claim, Head
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from qtasks.backends.ibm_simulator import IBMSimulatorBackend
     from qtasks.backends.protocol import LocalBackend, RemoteBackend
     from qtasks.circuits.sandbox import Sandbox
+    from qtasks.scheduling.choosing import Chooser
+
+_LIMITS_SECONDS = 10.0
+"""How long the namespaces that have a limit are taken for what they were."""
 
 Shown = Callable[[Stage, Claim], AbstractContextManager[None]]
 """Shows whoever watches the queue that a claim went on to a stage without a message of its own."""
@@ -87,6 +93,10 @@ class Worker:
     sandbox: Sandbox | None = None
     shown: Shown = field(default=lambda _stage, _claim: nullcontext())
     _providers: dict[Account, RemoteBackend] = field(default_factory=dict)
+    accounts_known: bool = False
+    """Whether this process has given the configured accounts their rows."""
+    _limits: tuple[float, set[str]] | None = None
+    _chooser: tuple[object, Chooser] | None = None
 
     @classmethod
     def open(cls, settings: Settings, identity: Identity, **parts: object) -> Worker:
@@ -138,8 +148,23 @@ class Worker:
     def provider(self, account: Account) -> RemoteBackend:
         """The provider of an account, with a client of this very process: one made before a fork mixes up answers."""
         if account not in self._providers:
-            self._providers[account] = open_backend(account, lambda: self._credentials(account))
+            self._providers[account] = open_backend(account, lambda: self._credentials(account), self.prices)
         return self._providers[account]
+
+    def prices(self) -> PriceList:
+        """The prices that count now."""
+        return current_prices(self.config.prices, refreshed=self.settings.prices_file)
+
+    @property
+    def chooser(self) -> Chooser:
+        """What chooses devices; another one when QTASKS_CONFIG or the prices have changed."""
+        from qtasks.scheduling.choosing import Chooser
+
+        given = (self.config.backends, self.prices())
+        if self._chooser is None or self._chooser[0] != given:
+            rate = self.settings.simulator_rate
+            self._chooser = given, Chooser(self.store, devices=given[0], prices=given[1], simulator_rate=rate)
+        return self._chooser[1]
 
     def _credentials(self, account: Account) -> Mapping[str, str]:
         secret = secret_of(account)
@@ -186,8 +211,11 @@ class Worker:
 
     def _turns(self, hinted: Stage) -> list[Turn]:
         """Who is next, over all stages of this worker; at one level the stage that the hint named comes first."""
+        limits = bool(self.limited())
         with self.store.read() as tx:
-            heads = claims.heads(tx, *self._claimed_stages, memory=self.identity.memory, worker=self.identity.name)
+            heads = claims.heads(
+                tx, *self._claimed_stages, memory=self.identity.memory, worker=self.identity.name, limits=limits
+            )
             if not heads:
                 return []
             shares = claims.shares_of(tx, *self._claimed_stages)
@@ -223,14 +251,25 @@ class Worker:
         urgent waits for it anywhere."""
         if stage not in self.identity.stages:
             return False
+        if stage is Stage.EXECUTION and claim.jobs[0].namespace in self.limited():
+            # How many of its jobs run is counted where they are claimed.
+            return False
         ageing = self.settings.ageing_seconds
         now = claim.clock.now()
         level = min(aged(job.priority, (now - job.created_at).total_seconds(), ageing) for job in claim.jobs)
         if level == 0:
             return True
+        limits = bool(self.limited())
         with self.store.read() as tx:
-            waiting = claims.heads(tx, *self._claimed_stages, memory=self.identity.memory)
+            waiting = claims.heads(tx, *self._claimed_stages, memory=self.identity.memory, limits=limits)
         return not any(aged(head.priority, head.age, ageing) < level for head in waiting)
+
+    def limited(self) -> set[str]:
+        """The namespaces of whose jobs only so many may run, as they were a few seconds ago."""
+        if self._limits is None or time.monotonic() - self._limits[0] > _LIMITS_SECONDS:
+            with self.store.read() as tx:
+                self._limits = (time.monotonic(), tenants.limited(tx))
+        return self._limits[1]
 
     def free_memory(self) -> int:
         """Bytes that the simulations of this worker do not take now."""
@@ -241,6 +280,11 @@ class Worker:
         """Tell who waits for a job that it is a step further. Of a batch only the ends are told: they come soon."""
         if len(job_ids) == 1:
             self.notifier.tell({job_ids[0]: phase})
+
+    def hint_pollers(self) -> None:
+        """Tell pollers that an account is due. Beat does so every few seconds anyway."""
+        with suppress(Unavailable):
+            self.publisher.suggest(Hint(Stage.POLLING, "", "accounts", 6))
 
     def hand_over(self, claim: Claim, stage: Stage) -> None:
         """Tell whoever consumes `stage` that the jobs of `claim` wait there. Lost hints are the reconciler's."""

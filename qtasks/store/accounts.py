@@ -78,7 +78,8 @@ def take_due(tx: Connection, *, owner: str, lease_seconds: float, only: str | No
 
 def renew(tx: Connection, visit: Visit, *, lease_seconds: float) -> bool:
     """Lengthen a visit; False when somebody else has taken the account over."""
-    values = {"lease_until": moment(lease_seconds), "due_at": _unless_woken(lease_seconds)}
+    until = moment(lease_seconds)
+    values = {"lease_until": until, "due_at": case((_WOKEN, accounts.c.due_at), else_=until)}
     return bool(tx.execute(update(accounts).where(_mine(visit)).values(**values)).rowcount)
 
 
@@ -89,7 +90,10 @@ def mine(tx: Connection, visit: Visit) -> bool:
 
 
 def leave(tx: Connection, visit: Visit, *, due_seconds: float | None) -> None:
-    """End a visit that was answered; the account is due again in `due_seconds`, or when somebody wakes it."""
+    """End a visit that was answered; the account is due again in `due_seconds`, or when somebody wakes it. Why it is
+    paused, if it is, stays known."""
+    paused = accounts.c.paused_until > moment()
+    due = moment(_A_DAY if due_seconds is None else due_seconds)
     tx.execute(
         update(accounts)
         .where(_mine(visit))
@@ -97,19 +101,16 @@ def leave(tx: Connection, visit: Visit, *, due_seconds: float | None) -> None:
             owner=None,
             lease_until=None,
             failures=0,
-            reason=None,
-            message=None,
+            reason=case((paused, accounts.c.reason), else_=None),
+            message=case((paused, accounts.c.message), else_=None),
             polled_at=moment(),
-            due_at=_unless_woken(_A_DAY if due_seconds is None else due_seconds),
+            due_at=case((_WOKEN & (accounts.c.due_at < due), accounts.c.due_at), else_=due),
         )
     )
 
 
-def _unless_woken(seconds: float) -> Any:
-    """A time to come, unless somebody woke the account since its visit began: then it stays due."""
-    return case((accounts.c.due_at <= moment(), accounts.c.due_at), else_=moment(seconds))
-
-
+_WOKEN = accounts.c.due_at < accounts.c.lease_until
+"""Somebody woke the account since its visit began, which made it due when its lease ends and no earlier."""
 _A_DAY = 86_400.0
 """When an account without open jobs is looked at again, if nothing wakes it."""
 
@@ -231,7 +232,7 @@ _NEXT = """
 SELECT id, name, priority, explained FROM (
     SELECT id, name, priority, created_at, reason IS NOT NULL AS explained,
         CASE WHEN priority <= 3 THEN priority
-            ELSE {greatest}(3, priority - 3 * CAST(floor({age} / :ageing) AS integer)) END AS level,
+            ELSE {greatest}(3, priority - 3 * CAST({floor}({age} / :ageing) AS integer)) END AS level,
         row_number() OVER (PARTITION BY namespace, priority ORDER BY created_at, id) AS turn
     FROM jobs WHERE account = :account AND stage IS NULL AND phase = 'Scheduling' AND finished_at IS NULL
 ) waiting ORDER BY level, turn, created_at, id LIMIT :limit
@@ -246,7 +247,10 @@ def unpark(tx: Connection, name: str, *, limit: int, ageing_seconds: float) -> l
     """Send up to `limit` parked jobs of an account on to execution: the most urgent first, where waiting lifts a job a
     level every `ageing_seconds` (see `scheduling.fairness.aged`), and at one level the namespaces in turn. Returns (id,
     name, priority, explained): whether it had been said why the job waits."""
-    query = _NEXT.format(age=_AGE[tx.dialect.name], greatest="greatest" if tx.dialect.name == "postgresql" else "max")
+    postgresql = tx.dialect.name == "postgresql"
+    # SQLite's CAST truncates, and may have no floor(); PostgreSQL's rounds.
+    words = {"greatest": "greatest", "floor": "floor"} if postgresql else {"greatest": "max", "floor": ""}
+    query = _NEXT.format(age=_AGE[tx.dialect.name], **words)
     statement = text(query).columns(jobs.c.id, jobs.c.name, jobs.c.priority)
     chosen = tx.execute(statement, {"account": name, "ageing": ageing_seconds, "limit": limit}).all()
     if not chosen:

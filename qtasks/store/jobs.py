@@ -338,6 +338,8 @@ def _matches(term: Requirement) -> Any:
 _PAYLOAD = (
     select(
         jobs.c.id,
+        jobs.c.backend,
+        jobs.c.account,
         inputs.c.resource,
         inputs.c.format,
         inputs.c.data,

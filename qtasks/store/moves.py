@@ -22,6 +22,7 @@ __all__ = [
     "end_attempts",
     "end_unclaimed",
     "finish",
+    "hold",
     "keep_circuits",
     "keep_results",
     "postpone",
@@ -82,6 +83,20 @@ def postpone(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float,
     """Send a job back to Pending, to be scheduled again in `delay_seconds`; whether it was still held."""
     values = _later(event, delay_seconds, Stage.SCHEDULING)
     return bool(_move(tx, claim, [job_id], Change(Phase.PENDING, values, (event,))))
+
+
+def hold(
+    tx: Connection,
+    claim: Claim,
+    job_id: str,
+    *,
+    delay_seconds: float,
+    event: Event,
+    conditions: Sequence[Condition] = (),
+) -> bool:
+    """Leave a job in Scheduling, to be looked at again in `delay_seconds`; whether it was still held."""
+    values = _later(event, delay_seconds, Stage.SCHEDULING)
+    return bool(_move(tx, claim, [job_id], Change(Phase.SCHEDULING, values, (event,), conditions)))
 
 
 def retry(

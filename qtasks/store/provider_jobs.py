@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, insert, literal, select, update
 
 from qtasks.lifecycle import Phase, Stage
 from qtasks.store.accounts import AnyRow
@@ -125,6 +125,14 @@ def progress(tx: Connection, job_id: str, attempt: int, **values: Any) -> None:
     tx.execute(_row(job_id, attempt).where(~provider_jobs.c.settled).values(**values))
 
 
+def progress_of(tx: Connection, news: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
+    """The same of many attempts, of each the same names. When a device comes back, thousands move at once."""
+    each = (provider_jobs.c.job_id == bindparam("of_job"), provider_jobs.c.attempt == bindparam("of_attempt"))
+    rows = [{"of_job": job_id, "of_attempt": attempt, **values} for (job_id, attempt), values in news.items()]
+    if rows:
+        tx.execute(update(provider_jobs).where(*each, ~provider_jobs.c.settled), rows)
+
+
 def _row(job_id: str, attempt: int) -> Any:
     return update(provider_jobs).where(provider_jobs.c.job_id == job_id, provider_jobs.c.attempt == attempt)
 
@@ -147,6 +155,14 @@ def open_at(tx: Connection, account: str) -> list[AnyRow]:
         .order_by(provider_jobs.c.intended_at)
     )
     return list(tx.execute(rows))
+
+
+def waits(tx: Connection, account: str) -> list[tuple[bool, float]]:
+    """Of what is not settled of an account: whether it runs, and for how many seconds it has waited or run."""
+    begun = func.coalesce(provider_jobs.c.running_at, provider_jobs.c.submitted_at, provider_jobs.c.intended_at)
+    columns = select(provider_jobs.c.running_at.isnot(None), begun.label("begun"), moment().label("now"))
+    rows = tx.execute(columns.where(provider_jobs.c.account == account, ~provider_jobs.c.settled))
+    return [(bool(runs), max(0.0, (now - begun).total_seconds())) for runs, begun, now in rows]
 
 
 def leave_to_provider(tx: Connection, claim: Claim, job_id: str) -> bool:

@@ -202,7 +202,8 @@ def declare(tx: Connection, namespace: str, name: str, values: Mapping[str, Any]
     if tx.execute(_change(namespace, name).values(**new)).rowcount:
         return True
     row = {"namespace": namespace, "name": name, "created_at": moment(), **new}
-    return bool(tx.execute(_insert(tx, sessions).values(**row).on_conflict_do_nothing()).rowcount)
+    inserted = _insert(tx, sessions).values(**row).on_conflict_do_nothing().returning(sessions.c.name)
+    return tx.execute(inserted).first() is not None
 
 
 def delete(tx: Connection, namespace: str, name: str) -> AnyRow | None:

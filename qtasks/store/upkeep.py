@@ -97,6 +97,19 @@ def open_jobs(tx: Connection) -> int:
     return sum(int(count) for count in tx.execute(select(*counts)).one())
 
 
+def look_again(tx: Connection, reason: str) -> list[Row[Any]]:
+    """Let those jobs be scheduled at once that wait in Scheduling for this reason; returns (id, name, priority)."""
+    waiting = (jobs.c.stage == Stage.SCHEDULING.value) & jobs.c.owner.is_(None) & (jobs.c.reason == reason)
+    return list(
+        tx.execute(
+            update(jobs)
+            .where(waiting, jobs.c.not_before.isnot(None))
+            .values(not_before=None)
+            .returning(jobs.c.id, jobs.c.name, jobs.c.priority)
+        )
+    )
+
+
 def now(tx: Connection) -> datetime:
     """The database's clock."""
     return tx.execute(select(moment())).scalar_one()

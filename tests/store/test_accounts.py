@@ -231,7 +231,6 @@ def test_a_waking_during_a_visit_is_not_forgotten(lab: Lab, renewed: bool) -> No
     assert lab.take("poller/2") is not None
 
 
-@pytest.mark.xfail(reason="leave() takes a waking that is still to come for none")
 @pytest.mark.parametrize("renewed", [False, True])
 def test_a_waking_for_later_during_a_visit_is_not_forgotten(lab: Lab, renewed: bool) -> None:
     visit = lab.visit()
@@ -283,7 +282,6 @@ def test_a_pause_that_is_over_is_no_pause(lab: Lab) -> None:
     assert lab.row.reason == "Again"
 
 
-@pytest.mark.xfail(reason="leave() forgets why an account is paused")
 def test_why_an_account_is_paused_is_known_for_as_long_as_it_is(lab: Lab) -> None:
     visit = lab.visit()
     lab.pause(60, "Throttled")

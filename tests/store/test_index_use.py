@@ -85,6 +85,7 @@ FETCHED = inputs.FetchedInput("qasm2", b"", None, "b" * 64, "https://circuits.ex
 ASKED: dict[str, Callable[[Connection], object]] = {
     "heads": lambda tx: claims.heads(tx, Stage.VALIDATION, memory=ROOMY),
     "heads of all stages": lambda tx: claims.heads(tx, *WORK, memory=ROOMY),
+    "heads within limits": lambda tx: claims.heads(tx, *WORK, memory=ROOMY, limits=True),
     "take a batch": lambda tx: claims.take(tx, Stage.VALIDATION, HEAD, **OPTIONS),
     "take one": lambda tx: claims.take(tx, Stage.VALIDATION, ALONE, **OPTIONS),
     "renew": lambda tx: claims.renew(tx, "worker/1", [(job_id, 7) for job_id in HUNDRED], lease_seconds=30.0),
@@ -123,11 +124,15 @@ ASKED: dict[str, Callable[[Connection], object]] = {
 }
 
 
+SMALL = {"tenants"}
+"""Some namespaces have limits: their few rows are best read at once."""
+
+
 @pytest.mark.parametrize("asked", ASKED)
 def test_no_table_of_jobs_is_read_from_end_to_end(full: Acting, asked: str) -> None:
     for statement, plan in _plans(full, ASKED[asked]):
         read = {node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"}
-        assert not read, f"{statement}\n{json.dumps(plan, indent=1)}"
+        assert read <= SMALL, f"{statement}\n{json.dumps(plan, indent=1)}"
 
 
 INDEXES = {

@@ -255,6 +255,36 @@ def test_what_the_provider_says_is_noted_until_the_attempt_is_settled(lab: Lab) 
     assert row.running_at is not None and row.now >= row.running_at
 
 
+def test_of_many_jobs_each_has_its_own_news_noted_but_of_those_that_are_settled(lab: Lab) -> None:
+    ids = [lab.intended().ids[0] for _ in range(3)]
+    lab.settle(ids[2])
+    news: dict[tuple[str, int], dict[str, Any]] = {
+        (job_id, 1): {"state": "queued", "queue_position": place} for place, job_id in enumerate(ids)
+    }
+    lab.do(lambda tx: provider_jobs.progress_of(tx, news))
+    assert [lab.row(job_id).queue_position for job_id in ids] == [0, 1, None]
+    assert [lab.row(job_id).state for job_id in ids] == ["queued", "queued", "done"]
+    lab.do(lambda tx: provider_jobs.progress_of(tx, {}))
+
+
+def test_how_long_jobs_wait_counts_from_what_happened_last(lab: Lab) -> None:
+    intended, queued, running = (lab.intended().ids[0] for _ in range(3))
+    settled = lab.intended().ids[0]
+
+    def ago(job_id: str, **seconds: float) -> None:
+        values = {name: moment(-value) for name, value in seconds.items()}
+        lab.do(lambda tx: provider_jobs.progress(tx, job_id, 1, **values))
+
+    ago(intended, intended_at=300)
+    ago(queued, intended_at=300, submitted_at=200)
+    ago(running, intended_at=300, submitted_at=200, running_at=100)
+    lab.settle(settled)
+    waits = sorted(lab.do(lambda tx: provider_jobs.waits(tx, "lab")), key=lambda wait: wait[1])
+    assert [runs for runs, _ in waits] == [True, False, False]
+    assert [seconds // 100 for _, seconds in waits] == [1, 2, 3]
+    assert lab.do(lambda tx: provider_jobs.waits(tx, "other")) == []
+
+
 def test_what_is_open_is_told_oldest_first_and_of_one_account(lab: Lab) -> None:
     ids = [lab.intended().ids[0] for _ in range(3)]
     lab.do(

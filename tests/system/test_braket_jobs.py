@@ -38,7 +38,7 @@ def shared(
             # S3's and STS's addresses have no place in an account: the libraries' own variables say where they are.
             for name, value in server.environment(keys=False).items():
                 patch.setenv(name, value)
-            with shared_stack(folder, postgres, redis_server, 9, **values) as stack:
+            with shared_stack(folder, postgres, redis_server, 15, **values) as stack:
                 stack.worker("polling")
                 stack.run("beat")
                 yield stack, server

@@ -49,8 +49,8 @@ VALUES = {
     # Nothing is wrong with the jobs, however many processes die of these.
     "max_takeovers": 1000,
 }
-POLLERS = 0.25
-"""How often it is a poller that is killed."""
+POLLERS = 0.12
+"""How often it is a poller that is killed: seldom enough for those that are started instead to get to work."""
 IBM_FAULTS = (
     ("POST", r"/jobs$"),
     ("POST", r"/jobs$"),

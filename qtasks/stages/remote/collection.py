@@ -20,7 +20,7 @@ from qtasks.stages.batch import Item, item_of
 from qtasks.stages.endings import fail_or_retry
 from qtasks.stages.remote.results import calibration_key, metrics_of, result_of, started
 from qtasks.stages.worker import Worker
-from qtasks.store import accounts, jobs, moves, provider_jobs
+from qtasks.store import accounts, alerts, jobs, ledger, moves, provider_jobs
 from qtasks.store.accounts import Visit
 from qtasks.store.claims import Claim, ClaimedJob
 from qtasks.store.records import Condition, Event
@@ -196,6 +196,7 @@ def _cost(worker: Worker, backend: RemoteBackend, row: Any, said: ProviderJob) -
 
 
 def _settle(tx: Any, row: Any, said: ProviderJob, cost: Cost, **values: Any) -> None:
+    spent = None if cost.amount is None else micros(cost.amount)
     provider_jobs.settle(
         tx,
         row.job_id,
@@ -205,10 +206,20 @@ def _settle(tx: Any, row: Any, said: ProviderJob, cost: Cost, **values: Any) -> 
         running_at=said.running_at,
         finished_at=said.finished_at,
         message=said.message or None,
-        cost_micros=None if cost.amount is None else micros(cost.amount),
+        cost_micros=spent,
         price=cost.price or None,
         **values,
     )
+    ledger.settle(
+        tx,
+        row.job_id,
+        row.attempt,
+        micros=spent,
+        quantum_seconds=said.quantum_seconds,
+        price=cost.price,
+        reason=said.state.value,
+    )
+    alerts.tell_job(tx, row.job_id)
 
 
 def _claimed(row: Any) -> ClaimedJob:

@@ -15,7 +15,7 @@ from qtasks.stages.endings import fail_or_retry
 from qtasks.stages.remote.sessions import SessionOpening
 from qtasks.stages.remote.submission import Doubtful, submitted
 from qtasks.stages.worker import Worker
-from qtasks.store import accounts, claims, moves, provider_jobs
+from qtasks.store import accounts, claims, ledger, moves, provider_jobs
 from qtasks.store.records import Condition, Event, record, settle_condition
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,10 @@ def hand_over(worker: Worker, batch: Batch) -> None:
 
 
 def _account(worker: Worker, item: Item) -> Account:
+    assert item.account is not None, "a job without an account runs here"
     with worker.store.read() as tx:
-        name = provider_jobs.account_of(tx, item.job.id)
-    return account_called(worker.config, name, item.spec.backend.type.value)
+        provider = accounts.names(tx)[item.account]
+    return account_called(worker.config, item.account, provider)
 
 
 def _patience(error: ProviderUnavailable) -> float:
@@ -91,6 +92,7 @@ def _refused(worker: Worker, batch: Batch, item: Item, error: BackendError) -> N
         phase = fail_or_retry(tx, batch.claim, item, error)
         if phase is not None:
             provider_jobs.settle(tx, item.job.id, item.job.attempt, state=provider_jobs.REFUSED, message=str(error))
+            ledger.release(tx, [item.job.id], error.reason, attempt=item.job.attempt)
     if phase is not None:
         worker.notifier.tell({item.job.id: phase})
 

@@ -19,7 +19,7 @@ from qtasks.store.records import Event, record
 
 def compiled_for(worker: Worker, item: Item, account: Account, backend: RemoteBackend) -> Compiled:
     """The ISA circuit: that of an earlier attempt where the device's calibration is still the same, or a new one."""
-    device = device_in_session(worker, item, lambda named: choose(backend, item, named))
+    device = device_in_session(worker, item, lambda named: choose(backend, item, named or item.device))
     with worker.store.read() as tx:
         earlier = [row for row in provider_jobs.all_of(tx, item.job.id) if row.device == device and row.isa_key]
     if earlier and earlier[-1].calibration:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from qtasks.backends.protocol import (
     BackendError,
     Compiled,
@@ -27,7 +29,7 @@ from qtasks.stages.batch import Batch, Item
 from qtasks.stages.remote.intent import compiled_for, intend, kept
 from qtasks.stages.remote.sessions import found_closed, session_for
 from qtasks.stages.worker import Worker
-from qtasks.store import claims, provider_jobs
+from qtasks.store import claims, ledger, provider_jobs
 
 log = logging.getLogger(__name__)
 
@@ -124,18 +126,28 @@ def _let_settle(worker: Worker, backend: RemoteBackend, intent: Any) -> None:
 
 def _order(worker: Worker, item: Item, compiled: Compiled, session: str | None) -> Order:
     execution = item.spec.execution
-    limit = execution.max_execution_time
     with worker.store.read() as tx:
         labels = provider_jobs.labels_of(tx, item.job.id)
+        limit = _longest(tx, item)
     return Order(
         compiled=compiled,
         shots=execution.shots,
         tag=provider_jobs.tag_of(item.job.id, item.job.attempt),
         labels=tuple(f"{key}:{value}" if value else key for key, value in sorted(labels.items())),
-        max_execution_seconds=None if limit is None else max(1, int(limit.seconds)),
+        max_execution_seconds=limit,
         session=session,
         seed_simulator=execution.seed_simulator,
     )
+
+
+def _longest(tx: Connection, item: Item) -> int | None:
+    """Seconds of quantum time at which the provider is to stop: the job's own limit, or what a budget has reserved."""
+    limit = item.spec.execution.max_execution_time
+    seconds = None if limit is None else limit.seconds
+    charge = ledger.open_charges(tx, [item.job.id]).get((item.job.id, item.job.attempt))
+    if charge is not None and charge.quantum and (charge.periods or item.spec.budget is not None):
+        seconds = min(charge.quantum / 1e6, float("inf") if seconds is None else seconds)
+    return None if seconds is None else max(1, int(seconds))
 
 
 def _adopted(worker: Worker, item: Item, backend: RemoteBackend, found: Sequence[ProviderJob]) -> str:

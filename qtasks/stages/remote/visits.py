@@ -7,7 +7,6 @@ cancels what is no longer wanted, asks where all open jobs stand, and collects w
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,17 +14,20 @@ from dataclasses import asdict
 from typing import Any
 
 from qtasks.backends.accounts import account_called
-from qtasks.backends.protocol import ProviderJob, ProviderState, RemoteBackend, Throttled
+from qtasks.backends.catalogue import see_to_catalogue
+from qtasks.backends.protocol import BackendError, ProviderJob, ProviderState, RemoteBackend, Throttled
 from qtasks.config import Account
 from qtasks.errors import QTasksError, Unavailable
-from qtasks.lifecycle import Phase
+from qtasks.lifecycle import Phase, Stage
+from qtasks.queue import Hint
 from qtasks.scheduling.pace import Waiting, jittered, next_poll_seconds, retry_seconds
 from qtasks.stages.remote.collection import end
-from qtasks.stages.remote.overtime import end_overtime
+from qtasks.stages.remote.keeping import kept
+from qtasks.stages.remote.overtime import end_overspent, end_overtime
 from qtasks.stages.remote.sessions import see_to_sessions
 from qtasks.stages.remote.turns import give_turns, hint
 from qtasks.stages.worker import Worker
-from qtasks.store import accounts, provider_jobs
+from qtasks.store import accounts, provider_jobs, upkeep
 from qtasks.store.accounts import Visit
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,18 @@ _ALLOWANCE_SECONDS = 300.0
 """How old the provider's word on an allowance may be."""
 
 
+def make_known(worker: Worker) -> None:
+    """Give the configured accounts their rows, so that the catalogue learns of their devices before a job wants one."""
+    with worker.store.begin() as tx:
+        for account in worker.config.accounts:
+            accounts.ensure(tx, account.name, account.provider.value)
+
+
 def poll(worker: Worker) -> list[str]:
     """Visit the accounts that are due, for a little while; returns their names."""
+    if not worker.accounts_known:
+        make_known(worker)
+        worker.accounts_known = True
     visited = []
     until = time.monotonic() + _AT_A_STRETCH_SECONDS
     while time.monotonic() < until:
@@ -58,7 +70,7 @@ def _visit(worker: Worker, visit: Visit) -> None:
         with worker.store.read() as tx:
             provider = accounts.names(tx)[visit.account]
         account = account_called(worker.config, visit.account, provider)
-        with _kept(worker, visit):
+        with kept(worker, visit):
             due = _look_after(worker, visit, account, worker.provider(account))
     except Unavailable as error:
         _trouble(worker, visit, error)
@@ -73,26 +85,6 @@ def _visit(worker: Worker, visit: Visit) -> None:
             accounts.leave(tx, visit, due_seconds=None if due is None else jittered(due))
             sent = give_turns(tx, account, ageing_seconds=worker.settings.ageing_seconds)
         hint(worker, sent)
-
-
-@contextmanager
-def _kept(worker: Worker, visit: Visit) -> Iterator[None]:
-    """Renew the lease of a visit for the time of the block: fifty pages of a slow provider take longer than one lease,
-    and the account of a poller that died must not wait longer than that. A thread will do: nothing here simulates."""
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(worker.settings.heartbeat_seconds):
-            with suppress(Unavailable), worker.store.begin() as tx:
-                accounts.renew(tx, visit, lease_seconds=worker.settings.lease_seconds)
-
-    thread = threading.Thread(target=renew, name=f"visit-{visit.account}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _trouble(worker: Worker, visit: Visit, error: QTasksError) -> None:
@@ -115,21 +107,37 @@ def _look_after(worker: Worker, visit: Visit, account: Account, backend: RemoteB
         rows = provider_jobs.open_at(tx, account.name)
     for row in rows:
         if row.provider_job_id is None and not _wanted(row):
-            _look_up(worker, backend, row)
+            with _apart(row):
+                _look_up(worker, backend, row)
     there = [row for row in rows if row.provider_job_id is not None]
     for row in there:
         if not _wanted(row) and row.state != "cancelling":
-            backend.cancel(row.provider_job_id)
-            with worker.store.begin() as tx:
-                provider_jobs.progress(tx, row.job_id, row.attempt, state="cancelling")
+            with _apart(row):
+                backend.cancel(row.provider_job_id)
+                with worker.store.begin() as tx:
+                    provider_jobs.progress(tx, row.job_id, row.attempt, state="cancelling")
     said = backend.statuses([row.provider_job_id for row in there], since=_oldest(there)) if there else {}
     left = _follow(worker, visit, backend, there, said, until)
     if left is None:
         return 0.0
     end_overtime(worker, backend, left, said)
+    end_overspent(worker, backend, left, said)
     sessions = see_to_sessions(worker, account, backend)
+    fresh = _refresh(worker, account, backend)
     _ask_allowance(worker, account, backend, collected=len(left) < len(there))
-    return _next(worker, account, sessions)
+    return _next(worker, account, sessions, fresh)
+
+
+@contextmanager
+def _apart(row: Any) -> Iterator[None]:
+    """What nobody foresaw of one job is no reason to leave the others of its account alone: the next visit meets it
+    again. Only a provider that does not answer ends a visit."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("job %s attempt %d at %s cannot be seen to", row.job_id, row.attempt, row.account)
 
 
 def _wanted(row: Any) -> bool:
@@ -176,7 +184,8 @@ def _follow(
             continue  # it goes on, or whoever submitted it has not let go of it yet
         if time.monotonic() > until:
             return None
-        end(worker, visit, backend, row, job)
+        with _apart(row):
+            end(worker, visit, backend, row, job)
         with worker.store.begin() as tx:
             if not accounts.mine(tx, visit):
                 return left
@@ -189,13 +198,16 @@ def _said_of(row: Any, said: Mapping[str, ProviderJob]) -> ProviderJob:
 
 def _note(worker: Worker, rows: Sequence[Any], standing: Mapping[str, ProviderJob]) -> None:
     """Write down where jobs stand that go on at the provider, of those where that is news."""
+    noted: dict[tuple[str, int], dict[str, Any]] = {}
     moved = []
-    with worker.store.begin() as tx:
-        for row in rows:
-            news = _news(row, standing[row.provider_job_id])
-            if any(getattr(row, name) != value for name, value in news.items()):
-                provider_jobs.progress(tx, row.job_id, row.attempt, **news)
-                moved += [row.job_id] if row.state != news["state"] else []
+    for row in rows:
+        news = _news(row, standing[row.provider_job_id])
+        if any(getattr(row, name) != value for name, value in news.items()):
+            noted[row.job_id, row.attempt] = news
+            moved += [row.job_id] if row.state != news["state"] else []
+    if noted:
+        with worker.store.begin() as tx:
+            provider_jobs.progress_of(tx, noted)
     worker.notifier.tell(dict.fromkeys(moved, Phase.RUNNING))
 
 
@@ -228,17 +240,28 @@ def _ask_allowance(worker: Worker, account: Account, backend: RemoteBackend, *, 
         accounts.keep_allowance(tx, account.name, said)
 
 
-def _next(worker: Worker, account: Account, sessions: float | None) -> float | None:
+def _refresh(worker: Worker, account: Account, backend: RemoteBackend) -> float:
+    """Let the catalogue learn of the account's devices; seconds until there is more. Jobs that waited for any device to
+    be known are looked at again."""
+    try:
+        fresh = see_to_catalogue(worker.store, account.name, backend)
+    except BackendError as error:
+        log.warning("the catalogue of account %s: %s", account.name, error.message)
+        return _ALLOWANCE_SECONDS
+    with worker.store.begin() as tx:
+        woken = upkeep.look_again(tx, "NoCandidate")
+    with suppress(Unavailable):
+        worker.publisher.publish(*(Hint(Stage.SCHEDULING, row.id, row.name, row.priority) for row in woken))
+    return fresh
+
+
+def _next(worker: Worker, account: Account, sessions: float | None, fresh: float) -> float | None:
     settings = worker.settings
     with worker.store.read() as tx:
-        rows = provider_jobs.open_at(tx, account.name)
+        waiting = [Waiting(runs, seconds) for runs, seconds in provider_jobs.waits(tx, account.name)]
         parked = accounts.load(tx, account.name).parked
-    waiting = [_waiting(row) for row in rows]
     due = next_poll_seconds(waiting, shortest=settings.poll_seconds, longest=settings.poll_longest_seconds)
-    times = (due, sessions, settings.poll_seconds if parked else None)
+    # An idle account's figures may grow old; what is not known of its devices yet is asked for at once.
+    catalogue = max(fresh, settings.poll_seconds) if fresh == 0 or waiting or parked else None
+    times = (due, sessions, settings.poll_seconds if parked else None, catalogue)
     return min((seconds for seconds in times if seconds is not None), default=None)
-
-
-def _waiting(row: Any) -> Waiting:
-    since = row.running_at or row.submitted_at or row.intended_at
-    return Waiting(row.running_at is not None, max(0.0, (row.now - since).total_seconds()))
