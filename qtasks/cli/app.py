@@ -10,7 +10,22 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from qtasks.cli import apply, collect, delete, describe, doctor, get, jobs, recover, run, servers
+from qtasks.cli import (
+    apply,
+    auth,
+    collect,
+    costs,
+    delete,
+    describe,
+    doctor,
+    explain,
+    get,
+    jobs,
+    prices,
+    recover,
+    run,
+    servers,
+)
 from qtasks.errors import Conflict, Forbidden, InvalidInput, JobFailed, NotFound, QTasksError, Unavailable, WaitTimeout
 
 EXIT_CODES: tuple[tuple[type[QTasksError], int], ...] = (
@@ -59,7 +74,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, apply, get, describe, jobs, delete, collect, recover, doctor, servers):
+for module in (
+    run,
+    apply,
+    get,
+    describe,
+    explain,
+    jobs,
+    costs,
+    prices,
+    delete,
+    collect,
+    recover,
+    auth,
+    doctor,
+    servers,
+):
     module.add_to(app)
 
 

@@ -15,8 +15,9 @@ from qtasks.cli.outputs import Document, Output, listing, reference
 from qtasks.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from qtasks.cli.files import Kept
     from qtasks.client import Client, Job
-    from qtasks.resources import QiskitJob, QiskitSession, Resource
+    from qtasks.resources import QiskitJob, Resource
 
 
 class Format(StrEnum):
@@ -50,15 +51,18 @@ def apply(
     jobs_file: JobsFile = None,
     output: Annotated[Format | None, typer.Option("--output", "-o", help="Print what there is in this form.")] = None,
 ) -> None:
-    """Submit the jobs of files, all or none, and declare their sessions.
+    """Submit the jobs of files, all or none; keep their backends and budgets, and declare their sessions.
 
-    Returns at once; `qtasks wait` waits, and `qtasks collect` collects. A job that is there already with the same spec
-    is `unchanged`; with another spec it is refused, since a job's spec never changes. With --submit-all and without
-    --jobs-file the jobs file is `submitted_jobs_YYYYMMDD_HHMMSS.jsonl` in this folder.
+    A backend or budget is `created`, `unchanged`, or `configured` when it was there with another spec. A job that is
+    there already with the same spec is `unchanged`; with another spec it is refused, since a job's spec never changes.
+    Returns at once; `qtasks wait` waits, and `qtasks collect` collects. With --submit-all and without --jobs-file the
+    jobs file is `submitted_jobs_YYYYMMDD_HHMMSS.jsonl` in this folder.
 
     Examples:
 
     - `qtasks apply -f examples/bell.yaml`
+
+    - `qtasks apply -f budget.yaml -n research`
 
     - `qtasks apply --dry-run -f job.yaml -f budget.yaml`
 
@@ -72,21 +76,21 @@ def apply(
     if dry_run:
         _print_checked(found, output)
         return
-    sessions, jobs = files.sessions_and_jobs(found, namespace)
+    kept, jobs = files.kept_and_jobs(found, namespace)
     file = _file(jobs_file, submit_all)
     with terminal.client(namespace) as client:
         placed = _placed(client, jobs, namespace, submit_all, api_key_index)
-        fates = [client.apply_session(session, namespace=namespace) for session in sessions]
+        fates = [_keep(client, resource, namespace) for resource in kept]
         submitted = client.submit_many(placed, namespace=namespace) if placed else []
         if file is not None:
             from qtasks.client.placing import write_lines
 
             write_lines(client, submitted, file)
         if output in (Format.JSON, Format.YAML):
-            documents = [_session(client, session, namespace) for session in sessions]
+            documents = [_document(client, resource, namespace) for resource in kept]
             _print([*documents, *(client.describe(job.job_id()) for job in submitted)], output)
         else:
-            _print_names(sessions, fates, submitted, quiet=output is not None)
+            _print_names(kept, fates, submitted, quiet=output is not None)
     if file is not None:
         terminal.note(f"Wrote {file}; `qtasks collect --jobs-file {file}` collects the results.")
 
@@ -114,16 +118,29 @@ def _placed(
     return jobs if index is None else under_index(client, jobs, index, namespace)
 
 
-def _session(client: Client, session: QiskitSession, namespace: str | None) -> Document:
-    own = session.metadata.namespace if "namespace" in session.metadata.model_fields_set else None
-    return client.session(str(session.metadata.name), namespace=namespace or own)
+def _keep(client: Client, resource: Kept, namespace: str | None) -> str:
+    from qtasks.resources import QiskitBackend, QiskitBudget
+
+    if isinstance(resource, QiskitBackend):
+        return client.apply_backend(resource, namespace=namespace)
+    if isinstance(resource, QiskitBudget):
+        return client.apply_budget(resource, namespace=namespace)
+    return client.apply_session(resource, namespace=namespace)
 
 
-def _print_names(
-    sessions: Sequence[QiskitSession], fates: Sequence[str], submitted: Sequence[Job], *, quiet: bool
-) -> None:
-    for session, fate in zip(sessions, fates, strict=True):
-        terminal.write(f"qiskitsession/{session.metadata.name}{'' if quiet else f' {fate}'}\n")
+def _document(client: Client, resource: Kept, namespace: str | None) -> Document:
+    from qtasks.resources import QiskitBackend, QiskitBudget, dump
+
+    if isinstance(resource, QiskitBackend):
+        return dump(resource)
+    own = resource.metadata.namespace if "namespace" in resource.metadata.model_fields_set else None
+    find = client.budget if isinstance(resource, QiskitBudget) else client.session
+    return find(str(resource.metadata.name), namespace=namespace or own)
+
+
+def _print_names(kept: Sequence[Kept], fates: Sequence[str], submitted: Sequence[Job], *, quiet: bool) -> None:
+    for resource, fate in zip(kept, fates, strict=True):
+        terminal.write(f"{resource.kind.lower()}/{resource.metadata.name}{'' if quiet else f' {fate}'}\n")
     for job in submitted:
         fate = "" if quiet else " created" if job.created else " unchanged"
         terminal.write(f"qiskitjob/{job.name}{fate}\n")

@@ -34,9 +34,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def describe(what: Things, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Show all that is known of jobs, sessions or accounts.
+    """Show all that is known of jobs, budgets, backends, sessions or accounts.
 
-    Of a job: circuit, provider, times, attempts, conditions, counts and events.
+    Of a job: circuit, place in the queue, budget, provider, times, attempts, conditions, counts and events.
 
     Examples:
 
@@ -45,6 +45,10 @@ def describe(what: Things, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
     - `qtasks describe session vqe-run`
 
     - `qtasks describe account lab-open`
+
+    - `qtasks describe budget research`
+
+    - `qtasks describe backend ibm_fez`
     """
     kind, wanted = of_any_kind(what)
     with terminal.client(namespace) as client:
@@ -61,7 +65,7 @@ def _job(client: Client, job_id: str) -> Text:
     from qtasks.cli.description import description
 
     width = terminal.width(terminal.console())
-    return description(client.describe(job_id), client.events(job_id), now=now(), width=width)
+    return description(client.describe(job_id, queues=True), client.events(job_id), now=now(), width=width)
 
 
 def _session(client: Client, name: str) -> Text:
@@ -80,7 +84,30 @@ def _account(client: Client, name: str) -> Text:
     return account_description(found, now=now(), width=terminal.width(terminal.console()))
 
 
-_DESCRIPTIONS = {Kind.JOBS: _job, Kind.SESSIONS: _session, Kind.ACCOUNTS: _account}
+def _budget(client: Client, name: str) -> Text:
+    from qtasks.cli.ages import now
+    from qtasks.cli.descriptions import budget_description
+
+    return budget_description(client.budget(name), now=now(), width=terminal.width(terminal.console()))
+
+
+def _backend(client: Client, name: str) -> Text:
+    from rich.text import Text
+
+    from qtasks.cli.ages import now
+    from qtasks.cli.descriptions import backend_description
+
+    width = terminal.width(terminal.console())
+    return Text("\n\n").join(backend_description(one, now=now(), width=width) for one in client.backend(name))
+
+
+_DESCRIPTIONS = {
+    Kind.JOBS: _job,
+    Kind.SESSIONS: _session,
+    Kind.ACCOUNTS: _account,
+    Kind.BUDGETS: _budget,
+    Kind.BACKENDS: _backend,
+}
 
 
 def results(

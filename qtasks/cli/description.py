@@ -40,6 +40,8 @@ def _sections(
     status = document["status"]
     yield lines_of(_head(document), width=width)
     yield from _section("Circuit", _circuit(document), width)
+    yield from _section("Queue", _queue(status.get("queue", {}), now), width)
+    yield from _section("Budget", _budget(document), width)
     yield from _section("Provider", _provider(status.get("provider", {}), now), width)
     yield from _section("Times", _times(document, now), width)
     yield from _section("Transpiled", _metrics(status.get("metrics", {})), width)
@@ -96,6 +98,30 @@ def _circuit(document: Document) -> list[tuple[str, str]]:
         ("Source", " ".join(filter(None, (written["source"], written.get("format"))))),
         *((label, str(known[key])) for label, key in _CIRCUIT if key in known),
     ]
+
+
+def _queue(queue: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
+    """The job's place among those that wait, and when it is thought to start."""
+    place = [("Position", f"{queue['position']} in the queue of {queue['of']}")] if "position" in queue else []
+    if "estimatedStart" not in queue:
+        return place
+    by = "as its provider says" if queue["estimatedBy"] == "provider" else "as was thought when its device was chosen"
+    return [*place, ("Expected to start", f"{ages.moment(queue['estimatedStart'], now)}, {by}")]
+
+
+def _budget(document: Document) -> list[tuple[str, str]]:
+    """What the job may cost, what it was thought to, what is reserved for it, and what its budgets say."""
+    asked, known = document["spec"].get("budget", {}), document["status"].get("budget", {})
+    texts = (("Estimated cost", "estimatedCost"), ("Reserved", "reserved"), ("Price", "price"))
+    limits = (("Most it may cost", "maxCost"), ("Cost centre", "costCenter"))
+    pairs = [
+        *((label, str(asked[key])) for label, key in limits if asked.get(key) is not None),
+        *((label, known[key]) for label, key in texts if key in known),
+    ]
+    checked = next((one for one in document["status"]["conditions"] if one["type"] == "BudgetChecked"), None)
+    if checked is not None and (pairs or checked["status"] != "True"):
+        pairs.append(("Checked", f"{checked['status']}: {checked['message']}"))
+    return pairs
 
 
 def _provider(provider: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:

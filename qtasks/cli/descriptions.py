@@ -1,4 +1,4 @@
-"""The texts of `qtasks describe session` and `qtasks describe account`. Pure: a document in, text out."""
+"""The texts of `qtasks describe` for all but jobs. Pure: a document in, text out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from qtasks.cli import ages
+from qtasks.cli import ages, backend_table, budget_table
 from qtasks.cli.account_table import bar, limit, namespaces, quantum
 from qtasks.cli.job_table import NOTHING
 from qtasks.cli.table import lines_of
@@ -81,3 +81,70 @@ def _remaining(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     share = f" {bar(min(1.0, status['remaining'] / status['limit']), 20)}" if status["limit"] else ""
     return [("Remaining", f"{quantum(status['remaining'])}{share}")]
+
+
+def budget_description(document: Document, *, now: datetime, width: int | None = None) -> Text:
+    """All that is known of a budget."""
+    metadata, spec, status = document["metadata"], document["spec"], document["status"]
+    stretch = status["period"]
+    moments = (("Since", stretch["start"]), ("Until", stretch["end"]))
+    texts = (("Notifies", "notificationEmail"), ("Webhook", "webhook"))
+    pairs = [
+        ("Name", metadata["name"]),
+        ("Namespace", metadata["namespace"]),
+        ("For jobs of", budget_table.selector(document)),
+        ("Limit", budget_table.limit(document)),
+        ("Spent", budget_table.spent(document)),
+        ("Reserved", budget_table.reserved(document)),
+        ("Remaining", budget_table.remaining(document)),
+        ("Used", budget_table.spent_bar(document, 20)),
+        ("Period", spec["period"]),
+        ("Time zone", stretch["timeZone"]),
+        *((label, ages.moment(moment, now)) for label, moment in moments if moment is not None),
+        ("Thresholds", budget_table.thresholds(document)),
+        ("Crossed", budget_table.crossed(document)),
+        *((label, str(spec[key])) for label, key in texts if spec.get(key)),
+        ("Waiting jobs", "\n".join(status.get("waiting", ())) or NOTHING),
+        ("Created", ages.moment(metadata["creationTimestamp"], now)),
+    ]
+    return lines_of(pairs, width=width)
+
+
+def backend_description(document: Document, *, now: datetime, width: int | None = None) -> Text:
+    """All that is known of a device under one account."""
+    status = document["status"]
+    known = (("Qubits", "qubits"), ("Most shots", "maxShots"), ("Jobs in its queue", "pendingJobs"))
+    old = " (stale: they are used, and said to be old)" if status["stale"] else ""
+    pairs = [
+        ("Name", document["name"]),
+        ("Type", document["type"]),
+        ("Account", document["account"] or NOTHING),
+        ("Registered as", ", ".join(document["registeredAs"]) or NOTHING),
+        ("Simulator", "yes" if status["simulator"] else "no"),
+        ("State", backend_table.service(document)),
+        *((label, str(status[key])) for label, key in known if status[key] is not None),
+        *([] if status["dynamicCircuits"] is None else [("Dynamic", "yes" if status["dynamicCircuits"] else "no")]),
+        (
+            "Wait",
+            status["waitIs"]
+            if status["waitSeconds"] is None
+            else f"{backend_table.wait(document)}, {status['waitIs']}",
+        ),
+        ("Mean error", backend_table.error(document)),
+        ("Calibration", status["calibration"] or NOTHING),
+        *([("Queue as of", f"{ages.moment(status['queueAt'], now)}{old}")] if status["queueAt"] else []),
+        *([("Device as of", ages.moment(status["refreshedAt"], now))] if status["refreshedAt"] else []),
+        *([("Past estimates", past_estimates(status["estimates"]))] if "estimates" in status else []),
+        *([("Message", status["message"])] if status["message"] else []),
+    ]
+    return lines_of(pairs, width=width)
+
+
+def past_estimates(accuracy: Mapping[str, Any]) -> str:
+    """How wrong estimates of starts were, in a sentence."""
+    if not accuracy["jobs"]:
+        return "none to compare with: no job whose start was estimated has started yet"
+    bias = accuracy["medianBiasSeconds"]
+    sense = "as estimated" if abs(bias) < 1 else f"{ages.human(abs(bias))} {'later' if bias > 0 else 'earlier'}"
+    count = f"{accuracy['jobs']} job{'s' if accuracy['jobs'] > 1 else ''}"
+    return f"of {count}, half started within {ages.human(accuracy['medianErrorSeconds'])} of it; typically {sense}"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from qtasks.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from qtasks.resources import QiskitJob, QiskitSession, Resource
+    from qtasks.resources import QiskitBackend, QiskitBudget, QiskitJob, QiskitSession, Resource
+
+    Kept = QiskitBackend | QiskitBudget | QiskitSession
 
 _STDIN = "-"
 
@@ -45,14 +47,16 @@ def jobs(found: Sequence[Resource], namespace: str | None) -> list[QiskitJob]:
     return checked
 
 
-def sessions_and_jobs(found: Sequence[Resource], namespace: str | None) -> tuple[list[QiskitSession], list[QiskitJob]]:
-    """The resources as sessions and jobs of `namespace`; raises InvalidInput as `jobs` does."""
-    from qtasks.resources import QiskitSession
+def kept_and_jobs(found: Sequence[Resource], namespace: str | None) -> tuple[list[Kept], list[QiskitJob]]:
+    """The resources as what is kept of `namespace`, backends, budgets and sessions in this order, and as its jobs,
+    which may ask for those; raises InvalidInput as `jobs` does."""
+    from qtasks.resources import QiskitBackend, QiskitBudget, QiskitSession
 
-    sessions = [resource for resource in found if isinstance(resource, QiskitSession)]
-    for session in sessions:
-        _require_namespace(session, namespace)
-    return sessions, jobs([resource for resource in found if not isinstance(resource, QiskitSession)], namespace)
+    kinds = (QiskitBackend, QiskitBudget, QiskitSession)
+    kept: list[Kept] = [resource for kind in kinds for resource in found if isinstance(resource, kind)]
+    for resource in kept:
+        _require_namespace(resource, namespace)
+    return kept, jobs([resource for resource in found if not isinstance(resource, kinds)], namespace)
 
 
 def _require_namespace(resource: Resource, namespace: str | None) -> None:

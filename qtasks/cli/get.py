@@ -42,10 +42,12 @@ def get(
         str | None, typer.Option("--output", "-o", metavar="FORMAT", help=f"{', '.join(FORMATS)}; a table when absent.")
     ] = None,
 ) -> None:
-    """List jobs, the newest first; accounts; or sessions.
+    """List jobs, the newest first; accounts; backends; budgets; or sessions.
 
-    Of accounts: USED and REMAINING are quantum time in the days of the allowance, JOBS those at the provider + those
-    that wait for their turn.
+    Of jobs, `-o wide` shows the place in the queue and the estimated start. Of accounts: USED and REMAINING are quantum
+    time in the days of the allowance, JOBS those at the provider + those that wait for their turn. Of backends: ERROR
+    is the mean error of two-qubit gates, AGE that of the queue's figures. Of budgets: USED is a bar of what is spent
+    (█), reserved (▒) and left (░).
 
     Examples:
 
@@ -56,6 +58,10 @@ def get(
     - `qtasks get job my-quantum-job -o jsonpath='{.status.phase}'`
 
     - `qtasks get accounts`
+
+    - `qtasks get backends -o wide`
+
+    - `qtasks get budgets -A`
     """
     kind, names = after_noun(what)
     chosen = output(form)
@@ -68,11 +74,11 @@ def get(
         found = _FINDERS[kind](client, all_namespaces, names)
     where = "" if all_namespaces else f" for namespace {namespace}"
     if not chosen.tabular:
-        terminal.put(chosen.text(found[0] if len(names) == 1 else listing(found)))
+        terminal.put(chosen.text(found[0] if len(found) == len(names) == 1 else listing(found)))
     elif found:
         terminal.show(_TABLES[kind](found, chosen, all_namespaces))
     else:
-        terminal.note(f"No {kind} found{where}.{_HINTS[kind]}")
+        terminal.note(f"No {kind} found{where}.{_HINTS.get(kind, '')}")
 
 
 def accounts(client: Client, everywhere: bool, names: Sequence[str]) -> list[Document]:
@@ -96,6 +102,19 @@ def _sessions(client: Client, everywhere: bool, names: Sequence[str]) -> list[Do
     return list(client.sessions(all_namespaces=everywhere))
 
 
+def _budgets(client: Client, everywhere: bool, names: Sequence[str]) -> list[Document]:
+    if names:
+        return [client.budget(name) for name in names]
+    return list(client.budgets(all_namespaces=everywhere))
+
+
+def _backends(client: Client, everywhere: bool, names: Sequence[str]) -> list[Document]:
+    """All devices of these names: an account each."""
+    if names:
+        return [device for name in names for device in client.backend(name)]
+    return list(client.backends(all_namespaces=everywhere))
+
+
 def _account_table(found: Sequence[Document], chosen: Output, _everywhere: bool) -> Text:
     from qtasks.cli.account_table import account_table
     from qtasks.cli.ages import now
@@ -112,12 +131,32 @@ def _session_table(found: Sequence[Document], chosen: Output, everywhere: bool) 
     return session_table(found, now=now(), width=width, wide=chosen.format == "wide", namespaces=everywhere)
 
 
+def _budget_table(found: Sequence[Document], chosen: Output, everywhere: bool) -> Text:
+    from qtasks.cli.ages import now
+    from qtasks.cli.budget_table import budget_table
+
+    width = terminal.width(terminal.console())
+    return budget_table(found, now=now(), width=width, wide=chosen.format == "wide", namespaces=everywhere)
+
+
+def _backend_table(found: Sequence[Document], chosen: Output, _everywhere: bool) -> Text:
+    from qtasks.cli.ages import now
+    from qtasks.cli.backend_table import backend_table
+
+    width = terminal.width(terminal.console())
+    return backend_table(found, now=now(), width=width, wide=chosen.format == "wide")
+
+
 _FINDERS: dict[Kind, Callable[[Client, bool, Sequence[str]], list[Document]]] = {
     Kind.ACCOUNTS: accounts,
     Kind.SESSIONS: _sessions,
+    Kind.BUDGETS: _budgets,
+    Kind.BACKENDS: _backends,
 }
 _TABLES: dict[Kind, Callable[[Sequence[Document], Output, bool], Text]] = {
     Kind.ACCOUNTS: _account_table,
     Kind.SESSIONS: _session_table,
+    Kind.BUDGETS: _budget_table,
+    Kind.BACKENDS: _backend_table,
 }
-_HINTS = {Kind.ACCOUNTS: " QTASKS_CONFIG names them.", Kind.SESSIONS: ""}
+_HINTS = {Kind.ACCOUNTS: " QTASKS_CONFIG names them.", Kind.BUDGETS: " `qtasks apply -f` makes them."}

@@ -36,20 +36,38 @@ def get_jobs(query: Query, chosen: Output, *, watch: bool) -> None:
     if query.names and (query.selector or query.phase or query.all_namespaces):
         raise InvalidInput("Give names, or -l, --phase and -A, not both.")
     with terminal.client(query.namespace) as client:
-        found = _find(client, query, complete=not chosen.tabular)
+        found = _find(client, query, complete=not chosen.tabular, queues=chosen.format == "wide")
         more = len(found) > query.limit and not query.names
         shown = found if query.names else found[: query.limit]
         _print(shown, query, chosen, several=len(query.names) != 1)
         if more:
             terminal.note(f"There are more than these {query.limit}; --limit shows them.")
+        if chosen.format == "wide":
+            _tell_how_wrong(client, shown)
         if watch:
             _watch(client, query, chosen, shown)
 
 
-def _find(client: Client, query: Query, *, complete: bool) -> list[Document]:
-    """The jobs asked for, one more than the limit where there are more. A complete one has its circuit with it."""
+def _tell_how_wrong(client: Client, found: Sequence[Document]) -> None:
+    """Where estimated starts are shown, how wrong past ones were."""
+    from qtasks.cli.descriptions import past_estimates
+
+    spaces = {document["metadata"]["namespace"] for document in found if "estimatedStart" in _queue(document)}
+    for namespace in sorted(spaces):
+        where = f" of namespace {namespace}" if len(spaces) > 1 else ""
+        terminal.note(f"Past estimates{where}: {past_estimates(client.accuracy(namespace=namespace))}.")
+
+
+def _queue(document: Document) -> Mapping[str, Any]:
+    queue: Mapping[str, Any] = document["status"].get("queue", {})
+    return queue
+
+
+def _find(client: Client, query: Query, *, complete: bool, queues: bool = False) -> list[Document]:
+    """The jobs asked for, one more than the limit where there are more. A complete one has its circuit with it; with
+    `queues`, one has its place among those that wait."""
     if query.names:
-        return [client.describe(client.job(name).job_id()) for name in query.names]
+        return [client.describe(client.job(name).job_id(), queues=queues) for name in query.names]
     rows = client.rows(
         phase=query.phase,
         labels=query.selector,
@@ -57,7 +75,7 @@ def _find(client: Client, query: Query, *, complete: bool) -> list[Document]:
         all_namespaces=query.all_namespaces,
         limit=query.limit + 1,
     )
-    return [client.describe(row.id) for row in rows] if complete else list(client.documents(rows))
+    return [client.describe(row.id) for row in rows] if complete else list(client.documents(rows, queues=queues))
 
 
 def _print(found: Sequence[Document], query: Query, chosen: Output, *, several: bool) -> None:
@@ -84,7 +102,7 @@ def _watch(client: Client, query: Query, chosen: Output, found: Sequence[Documen
     known = {document["metadata"]["uid"]: document["status"]["phase"] for document in found}
     # Below a table without lines its titles are still to come.
     titles = not found
-    for document in _changes(client, query, known, complete=not chosen.tabular):
+    for document in _changes(client, query, known, complete=not chosen.tabular, queues=chosen.format == "wide"):
         if not chosen.tabular:
             terminal.put(chosen.text(document))
             continue
@@ -93,7 +111,9 @@ def _watch(client: Client, query: Query, chosen: Output, found: Sequence[Documen
         titles = False
 
 
-def _changes(client: Client, query: Query, known: dict[str, str], *, complete: bool) -> Iterator[Document]:
+def _changes(
+    client: Client, query: Query, known: dict[str, str], *, complete: bool, queues: bool
+) -> Iterator[Document]:
     """Jobs as their phases change: at once for those that are known, within a second for new ones."""
     changed: list[Document] = []
 
@@ -103,7 +123,9 @@ def _changes(client: Client, query: Query, known: dict[str, str], *, complete: b
             changed.append(_at(client.describe(job_id), phase))
 
     while True:
-        jobs = {document["metadata"]["uid"]: document for document in _find(client, query, complete=complete)}
+        jobs = {
+            document["metadata"]["uid"]: document for document in _find(client, query, complete=complete, queues=queues)
+        }
         for job_id, document in reversed(jobs.items()):
             if known.get(job_id) != document["status"]["phase"]:
                 known[job_id] = document["status"]["phase"]

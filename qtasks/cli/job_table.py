@@ -86,12 +86,15 @@ _WIDE: tuple[Column, ...] = (
     ("LABELS", lambda job, now: labels(job) or NOTHING),
     ("MESSAGE", lambda job, now: job["status"].get("message", NOTHING)),
 )
+_QUEUE: tuple[Column, ...] = (
+    ("POSITION", lambda job, now: str(job["status"].get("queue", {}).get("position", NOTHING))),
+    ("STARTS", lambda job, now: starts(job, now)),
+)
 _PROVIDER: tuple[Column, ...] = (
     ("ACCOUNT", lambda job, now: at_provider(job, "account")),
     ("DEVICE", lambda job, now: at_provider(job, "device")),
     ("PROVIDER-ID", lambda job, now: at_provider(job, "jobId")),
     ("STATE", lambda job, now: at_provider(job, "state")),
-    ("QUEUE", lambda job, now: at_provider(job, "queuePosition")),
 )
 _NAMESPACE: Column = ("NAMESPACE", lambda job, now: job["metadata"]["namespace"])
 
@@ -105,16 +108,26 @@ def job_table(
     namespaces: bool = False,
 ) -> Text:
     """One line per job under a line of titles; names, labels and messages are cut to fit `width`. A wide table has
-    columns for providers where one of the jobs runs at one."""
+    the place in the queue and the estimated start, and columns for providers where one of the jobs runs at one."""
     there = wide and any("provider" in document["status"] for document in documents)
     columns = (
         *((_NAMESPACE,) if namespaces else ()),
         *_NARROW,
+        *(_QUEUE if wide else ()),
         *(_PROVIDER if there else ()),
         *(_WIDE if wide else ()),
     )
     rows = [[cell(document, now) for _, cell in columns] for document in documents]
     return table([title for title, _ in columns], rows, width=width, least=_LEAST, floor=_FLOOR, close=there)
+
+
+def starts(document: Document, now: datetime) -> str:
+    """When a job that waits is thought to start: `in 3m`; `5m late` when it should have."""
+    expected = document["status"].get("queue", {}).get("estimatedStart")
+    if expected is None:
+        return NOTHING
+    ahead = (ages.when(expected) - now).total_seconds()
+    return f"in {ages.human(ahead)}" if ahead > 0 else f"{ages.human(-ahead)} late"
 
 
 def _length(seconds: float | None) -> str:

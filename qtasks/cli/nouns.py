@@ -1,4 +1,4 @@
-"""What the things are called that commands take: jobs, accounts, sessions. Pure."""
+"""What the things are called that commands take: jobs, accounts, backends. Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Kind(StrEnum):
     JOBS = "jobs"
     ACCOUNTS = "accounts"
     SESSIONS = "sessions"
+    BUDGETS = "budgets"
+    BACKENDS = "backends"
 
 
 _WORDS = {
     **dict.fromkeys(("jobs", "job", "qiskitjobs", "qiskitjob"), Kind.JOBS),
     **dict.fromkeys(("accounts", "account"), Kind.ACCOUNTS),
     **dict.fromkeys(("sessions", "session", "qiskitsessions", "qiskitsession"), Kind.SESSIONS),
-}
-_NOT_SERVED = {
-    **dict.fromkeys(("backend", "backends", "qiskitbackend", "qiskitbackends"), "backends"),
-    **dict.fromkeys(("budget", "budgets", "qiskitbudget", "qiskitbudgets"), "budgets"),
+    **dict.fromkeys(("budgets", "budget", "qiskitbudgets", "qiskitbudget"), Kind.BUDGETS),
+    **dict.fromkeys(("backends", "backend", "qiskitbackends", "qiskitbackend"), Kind.BACKENDS),
 }
 
 
@@ -34,14 +34,8 @@ def completions(incomplete: str) -> list[str]:
 
 def after_noun(words: Sequence[str]) -> tuple[Kind, list[str]]:
     """What `sessions NAME…`, or `session/NAME…`, names, and of which kind; no names for all. Raises InvalidInput for
-    what is not served."""
+    what there is no kind of."""
     noun = words[0].partition("/")[0]
-    if noun in _NOT_SERVED:
-        raise InvalidInput(
-            f"This version of qtasks serves {', '.join(Kind)}, not {_NOT_SERVED[noun]}.",
-            reason="KindNotServed",
-            hint="`qtasks get jobs` lists the jobs.",
-        )
     if noun not in _WORDS:
         raise InvalidInput(
             f'There is no kind of thing called "{noun}".',

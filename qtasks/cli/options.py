@@ -26,8 +26,8 @@ Name = Annotated[list[str], typer.Argument(metavar="NAME|ID", help="A job, by na
 Noun = Annotated[
     list[str],
     typer.Argument(
-        metavar="jobs|accounts|sessions",
-        help="`jobs` for all, `jobs NAME|ID…` for some; `accounts` and `sessions` likewise.",
+        metavar="jobs|accounts|backends|budgets|sessions",
+        help="`jobs` for all, `jobs NAME|ID…` for some; the others likewise.",
         autocompletion=completions,
     ),
 ]
@@ -35,12 +35,17 @@ Things = Annotated[
     list[str],
     typer.Argument(
         metavar="NAME|ID",
-        help="Jobs, by name or id; or `session NAME…`, `account NAME…`.",
+        help="Jobs, by name or id; or `budget NAME…`, `backend NAME…`, `session NAME…`, `account NAME…`.",
         autocompletion=completions,
     ),
 ]
-SessionNames = Annotated[
-    list[str], typer.Argument(metavar="session NAME", help="Sessions, by name.", autocompletion=completions)
+Deleted = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="session|budget|backend NAME",
+        help="Sessions, budgets, or backends that were registered by hand.",
+        autocompletion=completions,
+    ),
 ]
 ApiKeyIndex = Annotated[
     int | None,

@@ -101,12 +101,10 @@ def worker(
 
     # One name per process that ever ran: leases are told apart by it.
     node = f"{'-'.join(wanted) if len(wanted) < 3 else 'worker'}-{os.getpid()}-{secrets.token_hex(2)}@%h"
-    # The periodic tasks are short, and want no pool of processes.
-    pool = ["--pool", "solo"] if wanted == [Stage.POLLING] else ["--concurrency", str(concurrency or available())]
     _celery(
         "worker",
         *("--queues", ",".join(wanted)),
-        *pool,
+        *("--concurrency", str(concurrency or available())),
         *("--hostname", node, "--loglevel", loglevel, "--without-gossip", "--without-mingle"),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -23,6 +23,8 @@ STYLES = {
     "False": "yellow",
     "ok": "green",
     "FAILS": "red",
+    "up": "green",
+    "down": "red",
 }
 """The colour of a cell that is exactly this word."""
 
@@ -60,6 +62,16 @@ def table(
         for part in _wrapped(row, widths[-1]) if wrap else [row]:
             lines.append(_line(part, widths, gap, indent, wrapped=wrap))
     return Text("\n").join(lines)
+
+
+def first_that_fits(drawings: Sequence[Callable[[], Text]], width: int | None) -> Text:
+    """The first of several drawings of the same that is at most `width` columns wide; the last where none is."""
+    drawn = drawings[0]()
+    for drawing in drawings[1:]:
+        if width is None or all(cell_len(line) <= width for line in drawn.plain.splitlines()):
+            break
+        drawn = drawing()
+    return drawn
 
 
 def lines_of(pairs: Sequence[tuple[str, str]], *, indent: int = 0, width: int | None = None) -> Text:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from qtasks.access import Verb
 from qtasks.backends.accounts import account_called, accounts_for
 from qtasks.config import Account, Config
 from qtasks.errors import Forbidden, InvalidInput, NotFound
@@ -36,22 +37,42 @@ class Known:
 
 
 def known(client: Client, namespace: str | None) -> list[Known]:
-    """The accounts that serve `namespace`, all for None: those of QTASKS_CONFIG in its order, then the others."""
+    """The accounts that serve `namespace`, for None all that the caller may see: those of QTASKS_CONFIG in its order,
+    then the others."""
+    where = namespace or client.namespace
+    return _serving(client, client._guard.scope(Verb.ACCOUNTS, where, everywhere=namespace is None))
+
+
+def documents(client: Client, namespaces: Collection[str] | None) -> list[dict[str, Any]]:
+    """The accounts that serve any of these namespaces, all for None, as plain JSON data. Which other namespaces an
+    account serves is told only to whoever may see these."""
+    visible = client._guard.caller.namespaces(Verb.ACCOUNTS)
+    return [document(one, visible) for one in _serving(client, namespaces)]
+
+
+def _serving(client: Client, namespaces: Collection[str] | None) -> list[Known]:
     config = client._config
     with client._store.read() as tx:
         rows = accounts.states(tx)
         return [
             _known(tx, account, rows.get(account.name))
             for account in _every(config, rows)
-            if namespace is None or serves(config, account, namespace)
+            if namespaces is None or any(serves(config, account, namespace) for namespace in namespaces)
         ]
 
 
 def serves(config: Config, account: Account, namespace: str) -> bool:
-    """Whether the jobs of `namespace` may run under an account; one that a job brought serves the secret's own."""
+    """Whether the jobs of `namespace` may run under an account."""
+    served = served_by(config, account)
+    return served is None or namespace in served
+
+
+def served_by(config: Config, account: Account) -> tuple[str, ...] | None:
+    """The namespaces whose jobs may run under an account, None for all; one that a job brought serves the secret's
+    own."""
     if config.account(account.name) is None and account.credentials is not None:
-        return account.credentials.secret_ref.namespace == namespace
-    return account.serves(namespace)
+        return (account.credentials.secret_ref.namespace,)
+    return account.namespaces
 
 
 def _every(config: Config, rows: Mapping[str, Any]) -> Iterator[Account]:
@@ -74,9 +95,9 @@ def _known(tx: Connection, account: Account, row: Any) -> Known:
     return Known(account, row, standing_of(tx, account, row), accounts.load(tx, account.name))
 
 
-def document(known: Known) -> dict[str, Any]:
-    """An account as plain JSON data. Quantum time is in seconds; `limit` and `remaining` are null where there is no
-    limit."""
+def document(known: Known, visible: Collection[str] | None = None) -> dict[str, Any]:
+    """An account as plain JSON data, with those of its namespaces that are `visible`, all for None. Quantum time is in
+    seconds; `limit` and `remaining` are null where there is no limit."""
     account, row, stands = known.account, known.row, known.stands
     allowance = account.effective_allowance
     return {
@@ -84,7 +105,9 @@ def document(known: Known) -> dict[str, Any]:
         "name": account.name,
         "provider": account.provider.value,
         "plan": account.plan.value,
-        "namespaces": None if account.namespaces is None else list(account.namespaces),
+        "namespaces": None
+        if account.namespaces is None
+        else [namespace for namespace in account.namespaces if visible is None or namespace in visible],
         "status": {
             "used": round(stands.used_seconds, 6),
             "reserved": round(stands.reserved_seconds, 6),
@@ -112,11 +135,12 @@ def _time(moment: datetime | None) -> str | None:
 def by_index(config: Config, index: int, namespace: str) -> Account:
     """The account that `--api-key-index` counts to, from 0. Raises NotFound (`NoSuchAccount`) or Forbidden."""
     if not 0 <= index < len(config.accounts):
-        names = ", ".join(f"{number} {account.name}" for number, account in enumerate(config.accounts)) or "none"
+        mine = ((number, each.name) for number, each in enumerate(config.accounts) if serves(config, each, namespace))
+        names = ", ".join(f"{number} {name}" for number, name in mine) or "none"
         raise NotFound(
             f"There is no account number {index}.",
             reason="NoSuchAccount",
-            hint=f"Accounts of QTASKS_CONFIG, counted from 0: {names}.",
+            hint=f"Accounts of {namespace}, counted from 0 in QTASKS_CONFIG: {names}.",
         )
     account = config.accounts[index]
     _require_service(config, account, namespace)
@@ -125,10 +149,13 @@ def by_index(config: Config, index: int, namespace: str) -> Account:
 
 def called(client: Client, name: str, namespace: str) -> Account:
     """The account of this name that serves `namespace`. Raises NotFound (`NoSuchAccount`) or Forbidden."""
+    client._guard.may(Verb.ACCOUNTS, namespace, name)
     config = client._config
     with client._store.read() as tx:
         provider = accounts.names(tx).get(name)
     found = account_called(config, name, provider) if provider is not None else config.account(name)
+    if found is not None and _hidden(client, config, found):
+        found = None
     if found is None and client._settings.embedded:
         found = next((own for own in _embedded(config, namespace) if own.name == name), None)
     if found is None:
@@ -138,6 +165,12 @@ def called(client: Client, name: str, namespace: str) -> Account:
         )
     _require_service(config, found, namespace)
     return found
+
+
+def _hidden(client: Client, config: Config, account: Account) -> bool:
+    """Whether the caller is not to know of an account: it serves only namespaces in which the caller has no role."""
+    visible = client._guard.caller.namespaces(Verb.ACCOUNTS)
+    return visible is not None and not any(serves(config, account, namespace) for namespace in visible)
 
 
 def _embedded(config: Config, namespace: str) -> Iterator[Account]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
+from qtasks.access import Verb
+from qtasks.client.accounts import served_by
 from qtasks.client.submission import Template
 from qtasks.config import Account
 from qtasks.lifecycle import ConditionStatus, ConditionType
@@ -51,12 +53,15 @@ def adopt(client: Client, foreign: Sequence[Foreign], namespace: str) -> dict[st
     """Make a job of each provider job that no row knows, all or none; pollers collect them like any other.
 
     Returns the jobs' ids by the provider's. Those that a row knows are left out: adopting twice makes nothing twice.
-    Such a job has no circuit of its own, and is never tried again.
+    Such a job has no circuit of its own, and is never tried again. Raises Forbidden: see `require_adoption`.
     """
+    for account in {one.account.name: one.account for one in foreign}.values():
+        require_adoption(client, account, namespace)
+    source = client._guard.source(f"client/{os.getpid()}")
     for attempt in range(3):
         try:
             with client._store.begin() as tx:
-                made = _adopted(tx, foreign, namespace, source=f"client/{os.getpid()}")
+                made = _adopted(tx, foreign, namespace, source=source)
         except IntegrityError:
             # Somebody adopted one of them meanwhile; the next look finds it known.
             if attempt == 2:
@@ -66,6 +71,14 @@ def adopt(client: Client, foreign: Sequence[Foreign], namespace: str) -> dict[st
     if made:
         client._hint_pollers()
     return made
+
+
+def require_adoption(client: Client, account: Account, namespace: str) -> None:
+    """Raise Forbidden unless the caller may adopt jobs of this account. Nobody knows whose they were, so it must be an
+    operator in every namespace that the account serves."""
+    client._guard.may(Verb.RECOVER, namespace, account.name, again=True)
+    for served in served_by(client._config, account) or (None,):
+        client._guard.require(Verb.RECOVER, served, account.name)
 
 
 def _adopted(tx: Connection, foreign: Sequence[Foreign], namespace: str, *, source: str) -> dict[str, str]:

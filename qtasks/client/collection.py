@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtasks.access import Verb
 from qtasks.client import collected, jobs_file
 from qtasks.client.job import stored_result
 from qtasks.client.jobs_file import Entry, Status
@@ -73,6 +74,7 @@ def of_ids(client: Client, ids: Iterable[str], *, unknown: bool = False) -> list
 
 def of_namespace(client: Client) -> list[Wanted]:
     """Every job of the namespace that is or was at a provider, the oldest first."""
+    client._guard.may(Verb.COLLECT, client.namespace)
     with client._store.read() as tx:
         return [_wanted(job_id) for job_id in jobs.ids_at_providers(tx, client.namespace)]
 
@@ -84,12 +86,19 @@ def _wanted(job_id: str) -> Wanted:
 def of_file(client: Client, path: Path) -> list[Wanted]:
     """The lines of a jobs file, each with the id of its job where a row knows it."""
     entries = jobs_file.read(path)
+    ids = ids_of(client, entries)
+    return [Wanted(entry, job_id, (path,)) for entry, job_id in zip(entries, ids, strict=True)]
+
+
+def ids_of(client: Client, entries: Sequence[Entry]) -> list[str | None]:
+    """The ids of the jobs that lines are about; None where no row knows it, or its job is not the caller's to see."""
     with client._store.read() as tx:
-        return [Wanted(entry, id_of(tx, entry), (path,)) for entry in entries]
+        found = [_id_of(tx, entry) for entry in entries]
+    visible = client._guard.visible(Verb.COLLECT, [job_id for job_id in found if job_id is not None])
+    return [job_id if job_id in visible else None for job_id in found]
 
 
-def id_of(tx: Any, entry: Entry) -> str | None:
-    """The id of the job that a line is about; None when no row knows it."""
+def _id_of(tx: Any, entry: Entry) -> str | None:
     for own in (entry.get("qtasks_job_id"), entry["job_id"]):
         if isinstance(own, str) and is_id(own) and jobs.phases(tx, [own]):
             return own
@@ -110,7 +119,8 @@ def once(wanted: Iterable[Wanted]) -> list[Wanted]:
 def refresh(client: Client, wanted: Sequence[Wanted]) -> None:
     """Read the rows of the jobs, and bring their entries up to date."""
     names = [account.name for account in client._config.accounts]
-    ids = [one.job_id for one in wanted if one.job_id is not None]
+    visible = client._guard.visible(Verb.COLLECT, [one.job_id for one in wanted if one.job_id is not None])
+    ids = sorted(visible)
     rows: dict[str, Any] = {}
     with client._store.read() as tx:
         for start in range(0, len(ids), _CHUNK):
@@ -159,6 +169,7 @@ def _visited(before: Any, now: Any) -> bool:
 
 def results(client: Client, wanted: Sequence[Wanted]) -> dict[str, Any]:
     """The document of collected results: every job with what became of it."""
+    client._guard.jobs(Verb.RESULTS, [one.job_id for one in wanted if one.job_id is not None and one.row is not None])
     return collected.document([_collected(client, one) for one in wanted])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtasks.client import accounts
 from qtasks.client.adoption import Foreign, adopt
-from qtasks.client.collection import Wanted, id_of
+from qtasks.client.collection import Wanted, ids_of
 from qtasks.client.jobs_file import Entry, Status
 from qtasks.client.submission import is_id
 from qtasks.config import Account
@@ -33,9 +33,8 @@ def import_unknown(client: Client, wanted: Iterable[Wanted], account: Account | 
     unknown = [one for one in unknown if one not in lost]
     foreign = [_foreign(one.entry, account or _account_of(client, one.entry)) for one in unknown]
     made = adopt(client, foreign, client.namespace) if foreign else {}
-    with client._store.read() as tx:
-        for one in unknown:
-            one.job_id = id_of(tx, one.entry)
+    for one, job_id in zip(unknown, ids_of(client, [one.entry for one in unknown]), strict=True):
+        one.job_id = job_id
     return list(made.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from qtasks.access import Verb
 from qtasks.client.provider import queue_position
 from qtasks.errors import JobFailed, QTasksError
 from qtasks.lifecycle import Phase
@@ -52,6 +53,7 @@ class Job:
 
     def status(self) -> Phase:
         """The phase of the job: `Pending`, `Validating`, `Scheduling`, `Running`, `Retrying`, or a final one."""
+        self._client._guard.jobs(Verb.GET, [self._id])
         return self._client._phases([self._id])[self._id]
 
     def in_final_state(self) -> bool:
@@ -93,7 +95,7 @@ class Job:
         written.
         """
         phase = self.wait_for_final_state(timeout)
-        row = self._client._row(self._id)
+        row = self._client._row(self._id, Verb.RESULTS)
         if phase is not Phase.COMPLETED:
             raise JobFailed(
                 f"Job {self.name} {phase.value.lower()}: {row.message}",
@@ -118,6 +120,7 @@ class Job:
 
     def usage(self) -> float:
         """Quantum seconds that the provider counted for the job, all attempts together; 0.0 for a simulation."""
+        self._client._guard.jobs(Verb.GET, [self._id])
         with self._client._store.read() as tx:
             rows = provider_jobs.all_of(tx, self._id)
         return float(sum(row.quantum_seconds or 0.0 for row in rows))
@@ -128,6 +131,7 @@ class Job:
 
     def logs(self, *, after: int = 0) -> str:
         """What happened to the job and what its source printed, a line each with its time in UTC."""
+        self._client._guard.jobs(Verb.LOGS, [self._id])
         with self._client._store.read() as tx:
             events = records.events_of(tx, self._id, after=after)
         return "".join(

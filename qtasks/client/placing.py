@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qtasks.access import Verb
 from qtasks.client import collected, jobs_file
 from qtasks.client.accounts import by_index, known
 from qtasks.client.jobs_file import Entry
@@ -27,6 +28,8 @@ def spread_over_accounts(client: Client, jobs: Sequence[QiskitJob], namespace: s
         return namespace or _own(job) or client.namespace
 
     given: dict[tuple[str, str], str] = {}
+    for space in sorted({where(job) for job in jobs}):
+        client._guard.may(Verb.SUBMIT, space)
     with client._store.read() as tx:
         for space in {where(job) for job in jobs}:
             names = [job.metadata.name for job in jobs if job.metadata.name is not None and where(job) == space]
@@ -42,6 +45,8 @@ def under_index(client: Client, jobs: Sequence[QiskitJob], index: int, namespace
     """The jobs, all under the account at this place in QTASKS_CONFIG. Raises NotFound (`NoSuchAccount`), Forbidden,
     InvalidInput (`WrongProvider`) or Conflict (`AccountGiven`)."""
     config = client._config
+    for space in sorted({namespace or _own(job) or client.namespace for job in jobs}):
+        client._guard.may(Verb.SUBMIT, space)
     return [assigned(job, by_index(config, index, namespace or _own(job) or client.namespace)) for job in jobs]
 
 
@@ -55,6 +60,7 @@ def write_lines(client: Client, submitted: Sequence[Job], path: Path) -> None:
     date."""
     names = [account.name for account in client._config.accounts]
     ids = [job.job_id() for job in submitted]
+    client._guard.jobs(Verb.GET, ids)
     lines: dict[str, Entry] = {}
     with client._store.read() as tx:
         for start in range(0, len(ids), _CHUNK):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtasks.backends.accounts import secret_of
 from qtasks.backends.protocol import ProviderJob
 from qtasks.backends.registry import open_backend
-from qtasks.client.adoption import Foreign, adopt
+from qtasks.client.adoption import Foreign, adopt, require_adoption
 from qtasks.config import Account
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import Phase
@@ -68,8 +68,9 @@ def find(client: Client, account: Account, since: datetime) -> list[Found]:
     """What the account's provider has of qtasks since then that no row knows, the oldest first.
 
     Asks the provider in this process, with the account's secret. Raises what `Backend.listing` does, and NotFound for
-    a secret that is not there.
+    a secret that is not there; Forbidden as `require_adoption`.
     """
+    require_adoption(client, account, client.namespace)
     backend = open_backend(account, lambda: _credentials(client._settings, account))
     tagged = [(job, match) for job in backend.listing(since=since) if (match := _tag_of(job))]
     found: list[Found] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from qtasks.access import Verb
 from qtasks.backends.accounts import accounts_for
 from qtasks.config import Config, load_config
 from qtasks.errors import Conflict, InvalidInput, NotFound
@@ -25,12 +26,13 @@ def apply_session(client: Client, resource: QiskitSession, namespace: str | None
     """Declare a session, which its first job opens; `created`, or `unchanged` when it is there with the same spec.
 
     `namespace` overrides the resource's own. Raises InvalidInput (`NameMissing`, `SessionsNotOnOpenPlan`, and what is
-    wrong with its account), Conflict (`SessionExists`, `SessionClosing`).
+    wrong with its account), Conflict (`SessionExists`, `SessionClosing`) or Forbidden.
     """
     name = resource.metadata.name
     if name is None:
         raise InvalidInput("A QiskitSession needs metadata.name.", reason="NameMissing", hint="Jobs name it by that.")
     where = _namespace(client, resource, namespace)
+    client._guard.may(Verb.APPLY_SESSION, where, name, again=True)
     document = dump_resource(resource)
     spec = resource.spec
     account = _account(client, resource, where)
@@ -62,15 +64,17 @@ def apply_session(client: Client, resource: QiskitSession, namespace: str | None
 
 
 def sessions(client: Client, namespace: str | None = None, all_namespaces: bool = False) -> list[dict[str, Any]]:
-    """The sessions of a namespace, or of all, as documents: by namespace and name."""
+    """The sessions of a namespace, or of all that one may see, as documents: by namespace and name."""
+    scope = client._guard.scope(Verb.LIST, namespace or client.namespace, everywhere=all_namespaces)
     with client._store.read() as tx:
-        rows = store.walk(tx, namespace=None if all_namespaces else namespace or client.namespace)
+        rows = [row for each in ((None,) if scope is None else scope) for row in store.walk(tx, namespace=each)]
     return [document(row) for row in rows]
 
 
 def session(client: Client, name: str, namespace: str | None = None) -> dict[str, Any]:
     """One session as a document. Raises NotFound (`SessionNotFound`)."""
     where = namespace or client.namespace
+    client._guard.known(Verb.GET, where, name, _not_found(name, where))
     with client._store.read() as tx:
         found = store.walk(tx, namespace=where, name=name)
     if not found:
@@ -85,6 +89,7 @@ def delete_session(client: Client, name: str, namespace: str | None = None) -> d
     (`SessionNotFound`).
     """
     where = namespace or client.namespace
+    client._guard.known(Verb.DELETE_SESSION, where, name, _not_found(name, where), again=True)
     with client._store.begin() as tx:
         row = store.delete(tx, where, name)
         if row is None:

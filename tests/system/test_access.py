@@ -98,7 +98,7 @@ def _at_provider(client: Client, job: Job) -> None:
     row = {"job_id": job.job_id(), "attempt": 1, "account": "shared", "device": "ibm_fez", "tag": "t", "state": "done"}
     with client._store.begin() as tx:
         account_rows.ensure(tx, "shared", "ibm_quantum")
-        account_rows.ensure(tx, "physics.own-secret", "ibm_quantum")
+        account_rows.ensure(tx, "ibm-quantum.physics.own-secret", "ibm_quantum")
         times = {"intended_at": moment(), "tried_at": moment()}
         values = {**row, **times, "compiled": {}, "settled": True, "provider_job_id": "d541c5"}
         tx.execute(insert(tables.provider_jobs).values(**values))
@@ -239,8 +239,8 @@ def test_who_has_roles_in_several_namespaces_has_one_list_of_them_the_newest_fir
 def test_an_account_of_another_namespace_is_as_good_as_not_there(scene: Scene) -> None:
     (shared,) = scene.alice.accounts(all_namespaces=True)
     assert (shared["name"], shared["namespaces"]) == ("shared", ["lab"])
-    assert [one["name"] for one in scene.bob.accounts()] == ["shared", "secret-lab", "physics.own-secret"]
-    for name in ("secret-lab", "physics.own-secret", "nothing"):
+    assert [one["name"] for one in scene.bob.accounts()] == ["shared", "secret-lab", "ibm-quantum.physics.own-secret"]
+    for name in ("secret-lab", "ibm-quantum.physics.own-secret", "nothing"):
         with pytest.raises(NotFound, match=f"There is no account {name}") as refused:
             accounts.called(scene.alice, name, "lab")
         assert refused.value.hint == "Accounts of lab: shared."

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from qtasks.cli.app import app, exit_code
 from qtasks.cli.reference import main as reference
 from qtasks.errors import Conflict, Forbidden, InvalidInput, JobFailed, NotFound, QTasksError, Unavailable, WaitTimeout
+from qtasks.settings import settings
+from tests.unit.costs.test_offers import server as offers  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[3]
 BELL = str(ROOT / "examples" / "bell.yaml")
@@ -44,8 +50,12 @@ print(*{"qiskit", "celery", "sqlalchemy", "redis", "boto3", "numpy", "pydantic"}
 
 
 def commands() -> list[list[str]]:
-    root = get_command(app)
-    return [[name] for name in root.commands if name != "db"] + [[], ["db"], ["db", "upgrade"]]  # type: ignore[attr-defined]
+    def below(group: Any, words: list[str]) -> Iterator[list[str]]:
+        yield words
+        for name, command in getattr(group, "commands", {}).items():
+            yield from below(command, [*words, name])
+
+    return list(below(get_command(app), []))
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -75,20 +85,6 @@ def test_a_dry_run_names_the_field_that_is_wrong(tmp_path: Path) -> None:
     )
 
 
-def test_kinds_that_are_not_served_yet_are_refused() -> None:
-    code, out, err = qtasks("apply", "-f", "-", stdin=BUDGET)
-    assert (code, out) == (2, "")
-    assert err == (
-        "qtasks: QiskitBudget research is checked, but this version of qtasks does not keep it. [KindNotServed]\n"
-    )
-    assert qtasks("get", "budgets") == (
-        2,
-        "",
-        "qtasks: This version of qtasks serves jobs, accounts, sessions, not budgets.\n"
-        "`qtasks get jobs` lists the jobs. [KindNotServed]\n",
-    )
-
-
 def test_a_namespace_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
     theirs = tmp_path / "job.yaml"
     theirs.write_text(Path(BELL).read_text().replace("name: my-quantum-job", "name: bell\n  namespace: lab"))
@@ -105,7 +101,16 @@ def test_a_namespace_that_contradicts_the_file_is_refused(tmp_path: Path) -> Non
         (["get", "jobs", "-o", "jsonpath={.a"], "The JSONPath template makes no sense: a brace is not closed"),
         (["get", "jobs", "bell", "-l", "a=b"], "Give names, or -l, --phase and -A, not both."),
         (["get", "accounts", "-w"], "-l, --phase, --limit and -w are for jobs, not for accounts."),
-        (["delete", "job", "bell"], "This version of qtasks deletes sessions only, not jobs."),
+        (["delete", "job", "bell"], "Sessions, budgets and backends can be deleted, jobs cannot."),
+        (["delete", "budgets"], "Say which budgets: `qtasks delete budget NAME…`."),
+        (["get", "budgets", "-w"], "-l, --phase, --limit and -w are for jobs, not for budgets."),
+        (["explain", "one", "two"], "One job is wanted, not 2: one, two."),
+        (["estimate"], "Say which jobs: give a FILE, or -f FILE."),
+        (["estimate", BELL, "-f", BELL], "Say which jobs: give a FILE, or -f FILE."),
+        (["estimate", BELL, "--shots", "5"], "--shots and --backend are for circuits"),
+        (["costs", "--since", "yesterday"], '"yesterday" is no time.'),
+        (["costs", "--since", "2026-11-02", "--until", "2026-11-01"], "--until is not after --since."),
+        (["costs", "-o", "xml"], "xml"),
         (["delete", "sessions"], "Say which sessions"),
         (["wait", "session/vqe"], "Jobs are wanted, not sessions."),
         (["collect"], "Say which jobs"),
@@ -169,3 +174,46 @@ def test_version() -> None:
     assert code == 0
     assert out.startswith("qtasks 0.")
     assert "\nqiskit 2." in out
+
+
+def test_prices_are_listed_without_a_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {
+        "provider": "ibm_quantum",
+        "item": "flex",
+        "unit": "minute",
+        "amount": "60",
+        "source": "ours",
+        "date": "2026-11-01",
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"prices": [own]}))
+    monkeypatch.setenv("QTASKS_HOME", str(tmp_path))
+    settings.cache_clear()
+    try:
+        code, out, err = qtasks("prices")
+        assert (code, err) == (0, "")
+        (flex,) = (line for line in out.splitlines() if " flex " in line)
+        assert flex.split() == ["ibm_quantum", "flex", "$60", "a", "minute", "2026-11-01", "ours"]
+        assert qtasks("prices", "list")[1] == out
+        found = json.loads(qtasks("prices", "list", "-o", "json")[1])["items"]
+        assert next(price for price in found if price["item"] == "flex") == {"kind": "Price", **own}
+    finally:
+        settings.cache_clear()
+
+
+def test_prices_that_are_refreshed_count(offers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setenv("QTASKS_HOME", str(tmp_path))
+    monkeypatch.setenv("BRAKET_PRICE_OFFERS_URL", f"{offers}/index.csv")
+    settings.cache_clear()
+    try:
+        code, out, err = qtasks("prices", "refresh")
+        assert (code, out) == (0, "")
+        assert err.startswith(f"Wrote {tmp_path / 'prices.yaml'}: ")
+        assert f"{offers}/index.csv" in qtasks("prices")[1]
+        elsewhere = tmp_path / "elsewhere.yaml"
+        assert qtasks("prices", "refresh", "--write", str(elsewhere))[0] == 0
+        assert elsewhere.read_text() == (tmp_path / "prices.yaml").read_text()
+        monkeypatch.setenv("BRAKET_PRICE_OFFERS_URL", f"{offers}/nothing.csv")
+        refused = qtasks("prices", "refresh")
+        assert (refused[0], "[PricesUnavailable]" in refused[2]) == (5, True)
+    finally:
+        settings.cache_clear()

@@ -17,6 +17,8 @@ from qtasks.errors import InvalidInput
         ("account lab-open", (Kind.ACCOUNTS, ["lab-open"])),
         ("qiskitsessions", (Kind.SESSIONS, [])),
         ("session/vqe", (Kind.SESSIONS, ["vqe"])),
+        ("budget research", (Kind.BUDGETS, ["research"])),
+        ("qiskitbackends", (Kind.BACKENDS, [])),
     ],
 )
 def test_a_noun_comes_first_when_things_are_listed(words: str, found: tuple[Kind, list[str]]) -> None:

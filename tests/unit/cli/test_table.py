@@ -46,7 +46,7 @@ def test_wide_jobs_at_200_columns() -> None:
     text = job_table([job(LONG, "Failed", message=FAILURE)], now=NOW, width=200, wide=True).plain
     title, line = text.splitlines()
     narrow = ["NAME", "PHASE", "BACKEND", "PRIORITY", "SHOTS", "AGE"]
-    assert title.split() == [*narrow, "ID", "ATTEMPT", "DURATION", "COST", "LABELS", "MESSAGE"]
+    assert title.split() == [*narrow, "POSITION", "STARTS", "ID", "ATTEMPT", "DURATION", "COST", "LABELS", "MESSAGE"]
     assert len(line) <= 200
     assert "01a1f878-10cd-7785-8324-209ffb2c2fc2" in line
     assert line.endswith("…")

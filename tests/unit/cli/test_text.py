@@ -6,6 +6,7 @@ import pytest
 
 from qtasks.cli.ages import when
 from qtasks.cli.description import description
+from qtasks.cli.job_table import job_table
 from qtasks.cli.outputs import listing, output
 from qtasks.cli.report import progress_line, result_text, run_object, step, summary
 from qtasks.errors import InvalidInput
@@ -112,3 +113,31 @@ def test_outputs() -> None:
     assert output(None).tabular
     with pytest.raises(InvalidInput, match='There is no output format "xml"'):
         output("xml")
+
+
+def test_a_waiting_job_tells_its_place_its_start_and_its_budget() -> None:
+    checked = {**DELIVERED, "type": "BudgetChecked", "status": "False", "message": "Budget exceeded: …"}
+    queue = {"position": 3, "of": "account lab", "estimatedStart": "2026-11-20T12:10:00.000000Z"}
+    budget = {"estimatedCost": "$0.32", "reserved": "$3.20", "price": "open: $0 a second"}
+    waiting = job(phase="Scheduling", queue={**queue, "estimatedBy": "selection"}, budget=budget, conditions=[checked])
+    waiting["spec"]["budget"] = {"maxCost": "$5.00", "costCenter": "physics"}
+    lines = description(waiting, [], now=NOW, width=100).plain.splitlines()
+    start = lines.index("Queue:")
+    assert lines[start : start + 10] == [
+        "Queue:",
+        "  Position:           3 in the queue of account lab",
+        "  Expected to start:  2026-11-20T12:10:00.000000Z (in 10m), as was thought when its device was",
+        "                      chosen",
+        "Budget:",
+        "  Most it may cost:  $5.00",
+        "  Cost centre:       physics",
+        "  Estimated cost:    $0.32",
+        "  Reserved:          $3.20",
+        "  Price:             open: $0 a second",
+    ]
+    assert lines[start + 10] == "  Checked:           False: Budget exceeded: …"
+    (line,) = job_table([waiting], now=NOW, wide=True).plain.splitlines()[1:]
+    assert line.split()[6:9] == ["3", "in", "10m"]
+    queue["estimatedStart"] = "2026-11-20T11:55:00.000000Z"
+    late = job_table([job(phase="Scheduling", queue=queue)], now=NOW, wide=True).plain
+    assert "5m late" in late
