@@ -226,6 +226,7 @@ class Owners(RuleBasedStateMachine):
             assert stored.get(row.id, 0) == (row.phase == Phase.COMPLETED)
 
 
+@pytest.mark.system
 def test_the_invariants_hold_on_sqlite(migrated_file: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
 

@@ -59,6 +59,7 @@ def assert_once_completed(client: Client, jobs: list[Job]) -> None:
         assert sum(job.result(1).get_counts().values()) == job.to_dict()["spec"]["execution"].get("shots", 1024)
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_taken_over_within_a_minute_on_the_default_settings(
     make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
 ) -> None:

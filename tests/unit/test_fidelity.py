@@ -133,6 +133,7 @@ def test_a_target_from_plain_data_has_the_gates_and_errors_of_the_model_s(name: 
                 assert mine[gate][qubits].duration == pytest.approx(properties.duration)
 
 
+@pytest.mark.system
 def test_every_device_that_is_shipped_has_figures() -> None:
     entries = {entry.name: entry for entry in model_entries()}
     assert len(entries) > 60
