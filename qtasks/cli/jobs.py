@@ -53,9 +53,10 @@ def wait(
     Example: `qtasks wait my-quantum-job other-job --timeout 60s`
     """
     seconds = None if timeout is None else seconds_of("--timeout", timeout)
+    wanted = names(what)
     ended: dict[str, Phase] = {}
     with terminal.client(namespace) as client:
-        jobs = [client.job(each) for each in names(what)]
+        jobs = [client.job(each) for each in wanted]
         by_id = {job.job_id(): job for job in jobs}
         with progress(len(by_id)) as (show, advance):
 
@@ -98,8 +99,9 @@ def cancel(
         words = []
     if bool(words) == chosen:
         raise InvalidInput("Say which jobs: give names or ids, or -l SELECTOR, or --all.")
+    wanted = names(words) if words else []
     with terminal.client(namespace) as client:
-        jobs = [client.job(each) for each in names(words)] if words else _open_jobs(client, selector)
+        jobs = [client.job(each) for each in wanted] if words else _open_jobs(client, selector)
         cancelled = {job.job_id() for job in client.cancel(jobs)} if jobs else set()
         for job in jobs:
             if job.job_id() in cancelled:
