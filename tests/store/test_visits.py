@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,9 +30,10 @@ from qtasks.resources import BackendType
 from qtasks.settings import Settings
 from qtasks.stages.remote.visits import poll
 from qtasks.stages.worker import Identity, Worker
-from qtasks.store import Store, accounts, provider_jobs, tables
+from qtasks.store import Store, accounts, budgets, ledger, provider_jobs, tables
 from qtasks.store.types import moment
 from tests.store.acting import Acting
+from tests.store.charging import budget, charge
 from tests.support.servers import eventually
 
 LAB = Account(name="lab", provider=BackendType.IBM_QUANTUM, plan="premium")
@@ -78,7 +80,10 @@ class Provider:
         self._ask("allowance")
 
     def actual_cost(self, job: ProviderJob, shots: int) -> Cost:
-        return Cost(None)
+        """A dollar a second, where seconds are known."""
+        if job.quantum_seconds is None:
+            return Cost(None)
+        return Cost(Decimal(str(round(job.quantum_seconds, 3))), job.quantum_seconds, "$1 a second (a list, 2026-11)")
 
 
 @dataclass
@@ -231,3 +236,22 @@ def test_an_intent_whose_job_has_ended_is_looked_up_until_it_can_be_taken_for_ne
         tx.execute(update(tables.provider_jobs).values(intended_at=moment(-3600)))
     scene.visit()
     assert (scene.of(job_id).settled, scene.of(job_id).state) == (True, provider_jobs.ABANDONED)
+
+
+@pytest.mark.parametrize(("reserved", "ended"), [(30, True), (90, False)])
+def test_a_job_that_has_cost_more_than_its_budget_has_for_it_is_ended_and_cancelled_there(
+    scene: Scene, reserved: float, ended: bool
+) -> None:
+    with scene.acting.store.begin() as tx:
+        budgets.apply(tx, budget("team", limit="$100"), "default", "team")
+    started = datetime.now(UTC) - timedelta(seconds=60)
+    job_id = scene.at_provider("p-1", state="running", running_at=started)
+    scene.provider.states["p-1"] = ProviderState.RUNNING
+    with scene.acting.store.begin() as tx:
+        assert ledger.reserve(tx, charge(job_id, reserved)) is None
+    scene.visit()
+    row = scene.acting.row(job_id)
+    assert (row.phase, row.reason) == (("Failed", "BudgetExceeded") if ended else ("Running", None))
+    assert ("cancel p-1" in scene.provider.asked) is ended
+    if ended:
+        assert "$30.00" in row.message
