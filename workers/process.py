@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from billiard import pool as billiard_pool
 from celery import signals
 
 from qtasks.circuits.sandbox import Sandbox
@@ -22,6 +23,10 @@ from qtasks.settings import settings
 from qtasks.stages.worker import Identity, Worker
 from qtasks.store import Store, schema
 from workers.watching import carried_on
+
+# A pool process that ends waits until the main one has heard of its last task, by default 300 times 0.1 s. When SIGTERM
+# comes just then it never does, for it is stopping; a message that comes back is a no-op, so 2 s are enough.
+billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
 
 _identity: Identity | None = None
 _process: Worker | None = None

@@ -26,6 +26,8 @@ from qtasks.store.tenants import Limits
 from qtasks.store.types import moment
 from tests.store.acting import Acting, new_job
 
+pytestmark = pytest.mark.system
+
 
 def guard_of(store: Store, token: str | None = None) -> Guard:
     secret = None if token is None else SecretStr(token)

@@ -21,6 +21,8 @@ from qtasks.store.records import Event
 from qtasks.store.types import moment
 from tests.store.acting import Acting
 
+pytestmark = pytest.mark.system
+
 T = TypeVar("T")
 
 AGEING = 600.0

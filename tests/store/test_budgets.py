@@ -7,6 +7,8 @@ import pytest
 from qtasks.store import Store, budgets
 from tests.store.charging import Charging, budget, charge
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def charging(store: Store) -> Charging:

@@ -15,6 +15,8 @@ from qtasks.store import Store, costs, ledger, tables, thresholds
 from qtasks.store.charging import Charge
 from tests.store.charging import DOLLAR, Charging, budget, charge
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def charging(store: Store) -> Iterator[Charging]:

@@ -22,6 +22,8 @@ from qtasks.store.ids import new_id
 from qtasks.store.types import moment
 from tests.store.acting import ROOMY, Acting, new_job
 
+pytestmark = pytest.mark.system
+
 T = TypeVar("T")
 
 ABOUT = {"account": "lab", "device": "ibm_fez", "compiled": {"depth": 3}, "isa_key": "isa/1", "estimated_seconds": 2.5}

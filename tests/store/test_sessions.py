@@ -36,6 +36,8 @@ from qtasks.store.claims import ClaimedJob
 from qtasks.store.types import moment
 from tests.store.acting import Acting
 
+pytestmark = pytest.mark.system
+
 LAB = Account(name="lab", provider=BackendType.IBM_QUANTUM, plan="premium")
 OTHER = Account(name="other", provider=BackendType.IBM_QUANTUM, plan="flex")
 OPEN_PLAN = Account(name="free", provider=BackendType.IBM_QUANTUM, plan="open")

@@ -36,6 +36,8 @@ from tests.store.acting import Acting
 from tests.store.charging import budget, charge
 from tests.support.servers import eventually
 
+pytestmark = pytest.mark.system
+
 LAB = Account(name="lab", provider=BackendType.IBM_QUANTUM, plan="premium")
 NOWHERE = "redis://127.0.0.1:1/0"
 RESOURCE = {
