@@ -38,7 +38,7 @@ def shared(
     folder = tmp_path_factory.mktemp("budgets")
     with IBMServer(devices=("lagos",), plan="pay-as-you-go") as server:
         values = write_accounts(folder, account("lab", "ibm", server.account()), secrets={"ibm": server.secret()})
-        values |= {"poll_seconds": 0.3, "poll_longest_seconds": 2.0, "reconcile_seconds": 0.5}
+        values |= {"poll_seconds": 0.3, "poll_longest_seconds": 2.0, "reconcile_seconds": 0.5, "doubt_seconds": 0.5}
         with shared_stack(folder, postgres, redis_server, 12, **values) as stack:
             stack.worker("polling")
             stack.run("beat")

@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 _AT_A_STRETCH_SECONDS = 15.0
 """After so long a visit leaves the rest to the next, which is due at once: the reconciler wants its turn too."""
-_NEVER_SECONDS = 600.0
-"""How long an intent that nobody holds is looked up at the provider before it is taken for never submitted."""
+_NEVER_DOUBTS = 20
+"""For so many times `QTASKS_DOUBT_SECONDS` an intent that nobody holds is looked up at the provider, before it is taken
+for never submitted: ten minutes, unless somebody says otherwise."""
 _ALLOWANCE_SECONDS = 300.0
 """How old the provider's word on an allowance may be."""
 
@@ -151,7 +152,7 @@ def _look_up(worker: Worker, backend: RemoteBackend, row: Any) -> None:
         if found:
             provider_jobs.submitted(tx, row.job_id, row.attempt, found[0].id)
             provider_jobs.doubt(tx, row.job_id, row.attempt)
-        elif (row.now - row.intended_at).total_seconds() > _NEVER_SECONDS:
+        elif (row.now - row.intended_at).total_seconds() > _NEVER_DOUBTS * worker.settings.doubt_seconds:
             provider_jobs.settle(tx, row.job_id, row.attempt, state=provider_jobs.ABANDONED)
     if found:
         accounts_due_again(worker, row.account)
