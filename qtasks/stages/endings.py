@@ -1,4 +1,5 @@
-"""How a job ends badly: for good, or to be tried again, by what its error says and its retry policy allows."""
+"""How a job ends: well, in the same words wherever it ran; badly for good, or to be tried again, by what its error says
+and its retry policy allows."""
 
 from __future__ import annotations
 
@@ -11,6 +12,12 @@ from qtasks.stages.batch import Item
 from qtasks.store import moves
 from qtasks.store.claims import Claim
 from qtasks.store.records import Condition, Event
+
+COMPLETED = Event("Completed", "The result is stored.")
+EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed", "The circuit ran.")
+STORED = Condition(
+    ConditionType.RESULT_STORED, ConditionStatus.TRUE, "Stored", "The result is in the object store, with its checksum."
+)
 
 
 def fail(tx: Connection, claim: Claim, item: Item, error: QTasksError, *, condition: ConditionType) -> set[str]:

@@ -14,27 +14,21 @@ from qtasks.backends.protocol import BackendError, Program, Ran
 from qtasks.backends.sizing import noisy_size, size
 from qtasks.circuits.analysis import Analysis
 from qtasks.costs.simulator import charge, micros
-from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
+from qtasks.lifecycle import Phase
 from qtasks.objects import keys
 from qtasks.resources import BackendType
 from qtasks.results import JobResult, Provenance, SamplerPubResult, encode, timestamp, versions
 from qtasks.results.pack import pack
 from qtasks.stages.aftercare import see_to
 from qtasks.stages.batch import Batch, Item, circuit_of
-from qtasks.stages.endings import fail_or_retry
+from qtasks.stages.endings import COMPLETED, EXECUTED, STORED, fail_or_retry
 from qtasks.stages.remote.handover import hand_over
 from qtasks.stages.remote.intent import keep_calibration
 from qtasks.stages.worker import Worker
 from qtasks.store import ledger, moves
 from qtasks.store.ids import new_id
-from qtasks.store.records import Condition, Event
 
-_EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed", "The circuit ran.")
-_STORED = Condition(
-    ConditionType.RESULT_STORED, ConditionStatus.TRUE, "Stored", "The result is in the object store, with its checksum."
-)
 _BATCH_SECONDS = 60.0
-_COMPLETED = Event("Completed", "The result is stored.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,8 @@ def execute(worker: Worker, batch: Batch) -> None:
                 batch.claim,
                 ids,
                 Phase.COMPLETED,
-                event=_COMPLETED,
-                conditions=[_EXECUTED, _STORED],
+                event=COMPLETED,
+                conditions=[EXECUTED, STORED],
                 cost_micros=cost,
                 aftercare=aftercare,
             )

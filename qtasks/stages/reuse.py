@@ -19,6 +19,7 @@ from qtasks.results import JobResult, decode, encode
 from qtasks.results.encoding import digest
 from qtasks.stages.aftercare import see_to
 from qtasks.stages.batch import Batch, Item, spec_of
+from qtasks.stages.endings import COMPLETED, STORED
 from qtasks.stages.worker import Worker
 from qtasks.store import moves, stored
 from qtasks.store.records import Condition, Event
@@ -27,10 +28,6 @@ log = logging.getLogger(__name__)
 
 _LOOKED_AT = 20
 """Earlier jobs, the newest first, whose other options are compared."""
-_STORED = Condition(
-    ConditionType.RESULT_STORED, ConditionStatus.TRUE, "Stored", "The result is in the object store, with its checksum."
-)
-_COMPLETED = Event("Completed", "The result is stored.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,9 @@ def _complete(worker: Worker, batch: Batch, item: Item) -> bool:
             batch.claim,
             [item.job.id],
             Phase.COMPLETED,
-            event=_COMPLETED,
+            event=COMPLETED,
             first=[Event("Reused", message)],
-            conditions=[Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Reused", message), _STORED],
+            conditions=[Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Reused", message), STORED],
             backend=found.result.provenance.backend,
             cost_micros=0,
             aftercare=item.loose_ends,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
 from qtasks.resources import BackendType
+from qtasks.stages import without_effect
 from qtasks.stages.batch import Batch, Item
 from qtasks.stages.fit import readable
 from qtasks.stages.funding import FREE, budget_condition, hold_for_budget
@@ -24,16 +25,6 @@ _LOOK_AGAIN_SECONDS = 15.0
 _UNKNOWN = 2**62
 _NEGLIGIBLE = 64 * 2**20
 """Bytes that are not worth asking whether they are free."""
-
-_IDLE_HERE = {
-    "session": "spec.session",
-    "resources": "spec.resources",
-    "security_context": "spec.securityContext",
-    "credentials": "spec.credentials",
-    "ttl_after_finished": "spec.ttlAfterFinished",
-    "debug": "spec.debug",
-}
-"""What may be written in a job and does nothing on a simulator of this process."""
 
 
 def schedule(worker: Worker, batch: Batch) -> Batch | None:
@@ -137,11 +128,8 @@ def _capacity(worker: Worker) -> int:
 
 def _scheduled(item: Item, backend: str) -> Condition:
     """Where the job runs, and what of its spec that leaves without effect."""
-    idle = [path for name, path in _IDLE_HERE.items() if name in item.spec.model_fields_set]
     modelled = "" if backend == BackendType.LOCAL_SIMULATOR else ", modelled by Aer with its noise"
-    message = f"The job runs on {backend}{modelled}."
-    if idle:
-        message += f" Without effect there, in this version: {', '.join(idle)}."
+    message = f"The job runs on {backend}{modelled}.{without_effect.sentence(item, provider=None)}"
     return Condition(ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", message)
 
 

@@ -117,8 +117,8 @@ CLAIMED = (
 
 
 def claimed(row: Any) -> ClaimedJob:
-    """A job from a row that begins with the columns of `CLAIMED`."""
-    return ClaimedJob(*row[: len(CLAIMED)])
+    """A job from a row that has the columns of `CLAIMED`."""
+    return ClaimedJob(*(getattr(row, column.name) for column in CLAIMED))
 
 
 # A loose index scan for each stage: one search of ix_jobs_waiting per namespace and priority, however long their

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import Stack, shared_stack
 
 SECRETS = "secrets"
 CONFIG = "config.yaml"
@@ -34,3 +38,15 @@ def account(name: str, secret: str, values: Mapping[str, Any], **more: Any) -> d
         **values,
         **more,
     }
+
+
+@contextmanager
+def remote_stack(
+    folder: Path, postgres: Postgres, redis_server: Redis, database: int, *, pollers: int = 1, **values: Any
+) -> Iterator[Stack]:
+    """A shared stack that looks at its providers all the time. Its processes: a worker, a poller, beat."""
+    quick = {"poll_seconds": 0.3, "poll_longest_seconds": 2.0, "reconcile_seconds": 1.0}
+    with shared_stack(folder, postgres, redis_server, database, **(quick | values)) as stack:
+        stack.worker("polling", concurrency=pollers)
+        stack.run("beat")
+        yield stack

@@ -14,9 +14,9 @@ from qtasks.client.job import Job
 from qtasks.lifecycle import Phase
 from tests.support.braket_server import SV1, BraketServer
 from tests.support.processes import pool_processes
-from tests.support.remote import account, write_accounts
+from tests.support.remote import account, remote_stack, write_accounts
 from tests.support.servers import Postgres, Redis, eventually
-from tests.support.stack import Stack, own_namespace, shared_stack
+from tests.support.stack import Stack, own_namespace
 
 pytestmark = pytest.mark.system
 
@@ -33,14 +33,11 @@ def shared(
         values = write_accounts(
             folder, account("cloud", "aws", server.account("cloud")), secrets={"aws": server.secret()}
         )
-        values |= {"poll_seconds": 0.3, "poll_longest_seconds": 2.0, "reconcile_seconds": 1.0}
         with pytest.MonkeyPatch.context() as patch:
             # S3's and STS's addresses have no place in an account: the libraries' own variables say where they are.
             for name, value in server.environment(keys=False).items():
                 patch.setenv(name, value)
-            with shared_stack(folder, postgres, redis_server, 15, **values) as stack:
-                stack.worker("polling")
-                stack.run("beat")
+            with remote_stack(folder, postgres, redis_server, 15, **values) as stack:
                 yield stack, server
 
 

@@ -20,9 +20,9 @@ from qtasks.resources import QiskitBudget
 from qtasks.store import ledger
 from tests.support.ibm_server import IBMServer
 from tests.support.processes import pool_processes
-from tests.support.remote import account, write_accounts
+from tests.support.remote import account, remote_stack, write_accounts
 from tests.support.servers import Postgres, Redis, eventually
-from tests.support.stack import Stack, own_namespace, shared_stack
+from tests.support.stack import Stack, own_namespace
 
 pytestmark = pytest.mark.system
 
@@ -38,10 +38,7 @@ def shared(
     folder = tmp_path_factory.mktemp("budgets")
     with IBMServer(devices=("lagos",), plan="pay-as-you-go") as server:
         values = write_accounts(folder, account("lab", "ibm", server.account()), secrets={"ibm": server.secret()})
-        values |= {"poll_seconds": 0.3, "poll_longest_seconds": 2.0, "reconcile_seconds": 0.5, "doubt_seconds": 0.5}
-        with shared_stack(folder, postgres, redis_server, 12, **values) as stack:
-            stack.worker("polling")
-            stack.run("beat")
+        with remote_stack(folder, postgres, redis_server, 12, doubt_seconds=0.5, **values) as stack:
             yield stack, server
 
 

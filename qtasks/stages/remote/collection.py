@@ -17,20 +17,15 @@ from qtasks.results import encode
 from qtasks.results.encoding import digest
 from qtasks.stages.aftercare import see_to
 from qtasks.stages.batch import Item, item_of
-from qtasks.stages.endings import fail_or_retry
+from qtasks.stages.endings import COMPLETED, EXECUTED, STORED, fail_or_retry
 from qtasks.stages.remote.results import calibration_key, metrics_of, result_of, started
 from qtasks.stages.worker import Worker
 from qtasks.store import accounts, alerts, jobs, ledger, moves, provider_jobs
 from qtasks.store.accounts import Visit
-from qtasks.store.claims import Claim, ClaimedJob
+from qtasks.store.claims import Claim, claimed
 from qtasks.store.records import Condition, Event
 
-_EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed", "The circuit ran.")
-_STORED = Condition(
-    ConditionType.RESULT_STORED, ConditionStatus.TRUE, "Stored", "The result is in the object store, with its checksum."
-)
 _ENDING_SECONDS = 60.0
-_COMPLETED = Event("Completed", "The result is stored.")
 
 
 def end(worker: Worker, visit: Visit, backend: RemoteBackend, row: Any, said: ProviderJob) -> None:
@@ -72,7 +67,7 @@ def _complete(worker: Worker, visit: Visit, backend: RemoteBackend, row: Any, sa
     with worker.store.read() as tx:
         full = jobs.get(tx, row.job_id)
         payload = next(jobs.payload(tx, [row.job_id]))
-    item = item_of(_claimed(full), payload)
+    item = item_of(claimed(full), payload)
     cost = _cost(worker, backend, row, said)
     result = result_of(worker, item, row, said, outcome, cost, calibration)
     data = encode(result)
@@ -106,8 +101,8 @@ def _complete(worker: Worker, visit: Visit, backend: RemoteBackend, row: Any, sa
             claim,
             claim.ids,
             Phase.COMPLETED,
-            event=_COMPLETED,
-            conditions=[_EXECUTED, _STORED],
+            event=COMPLETED,
+            conditions=[EXECUTED, STORED],
             aftercare=item.loose_ends,
             started_at=said.running_at or full.started_at,
         )
@@ -220,18 +215,3 @@ def _settle(tx: Any, row: Any, said: ProviderJob, cost: Cost, **values: Any) -> 
         reason=said.state.value,
     )
     alerts.tell_job(tx, row.job_id)
-
-
-def _claimed(row: Any) -> ClaimedJob:
-    return ClaimedJob(
-        row.id,
-        row.namespace,
-        row.name,
-        row.priority,
-        row.attempt,
-        row.takeovers,
-        row.shots,
-        row.alone,
-        row.memory,
-        row.created_at,
-    )

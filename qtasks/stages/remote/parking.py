@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtasks.config import Account
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
-from qtasks.resources import BackendType
+from qtasks.stages import without_effect
 from qtasks.stages.batch import Batch, Item
 from qtasks.stages.funding import budget_condition, hold_for_budget
 from qtasks.stages.remote.turns import give_turns, hint
@@ -13,19 +13,6 @@ from qtasks.stages.worker import Worker
 from qtasks.store import accounts, ledger, moves
 from qtasks.store.records import Condition, Event
 
-_IDLE = {
-    "resources": "spec.resources",
-    "security_context": "spec.securityContext",
-    "ttl_after_finished": "spec.ttlAfterFinished",
-    "debug": "spec.debug",
-}
-"""What may be written in a job and does nothing at a provider in this version."""
-_IDLE_EXECUTION = {
-    "method": "execution.method",
-    "memory_limit": "execution.memoryLimit",
-    "seed_simulator": "execution.seedSimulator",
-}
-
 
 def park(worker: Worker, batch: Batch, item: Item, choice: Choice, account: Account, device: str | None) -> None:
     """Put a job under an account, with what it may cost reserved, where it waits for its turn, which may be at once.
@@ -33,9 +20,7 @@ def park(worker: Worker, batch: Batch, item: Item, choice: Choice, account: Acco
     `device`: None where it is chosen when the job is handed over.
     """
     message = f"The job runs {f'on {device} ' if device else ''}under account {account.name}."
-    idle = _without_effect(item)
-    if idle:
-        message += f" Without effect there, in this version: {', '.join(idle)}."
+    message += without_effect.sentence(item, provider=account.provider)
     conditions = [
         budget_condition(item, choice.charge),
         Condition(ConditionType.SCHEDULED, ConditionStatus.TRUE, "BackendSelected", message),
@@ -65,14 +50,3 @@ def park(worker: Worker, batch: Batch, item: Item, choice: Choice, account: Acco
             sent = give_turns(tx, account, ageing_seconds=worker.settings.ageing_seconds)
         hint(worker, sent)
     worker.tell_progress([item.job.id], Phase.SCHEDULING)
-
-
-def _without_effect(item: Item) -> list[str]:
-    idle = [path for name, path in _IDLE.items() if name in item.spec.model_fields_set]
-    idle += [path for name, path in _IDLE_EXECUTION.items() if name in item.spec.execution.model_fields_set]
-    if item.spec.backend.type is BackendType.AWS_BRAKET:
-        if item.spec.session is not None:
-            idle.append("spec.session")
-        if item.spec.execution.max_execution_time is not None:
-            idle.append("execution.maxExecutionTime")
-    return idle

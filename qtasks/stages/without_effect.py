@@ -1,0 +1,41 @@
+"""What may be written in a job and does nothing where it runs, in this version: it is said, not passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qtasks.resources import BackendType
+from qtasks.stages.batch import Item
+
+_NOWHERE = {
+    "resources": "spec.resources",
+    "security_context": "spec.securityContext",
+    "ttl_after_finished": "spec.ttlAfterFinished",
+    "debug": "spec.debug",
+}
+_NOT_HERE = {"session": "spec.session", "credentials": "spec.credentials"}
+_NOT_AT_A_PROVIDER = {
+    "method": "execution.method",
+    "memory_limit": "execution.memoryLimit",
+    "seed_simulator": "execution.seedSimulator",
+}
+
+
+def sentence(item: Item, *, provider: BackendType | None) -> str:
+    """A sentence to go behind another, about a job that runs at `provider`, or on a simulator of ours; empty where
+    everything has its effect."""
+    idle = list(_idle(item, provider))
+    return f" Without effect there, in this version: {', '.join(idle)}." if idle else ""
+
+
+def _idle(item: Item, provider: BackendType | None) -> Iterator[str]:
+    spec, execution = item.spec, item.spec.execution
+    yield from (path for name, path in _NOWHERE.items() if name in spec.model_fields_set)
+    if provider is None:
+        yield from (path for name, path in _NOT_HERE.items() if name in spec.model_fields_set)
+        return
+    yield from (path for name, path in _NOT_AT_A_PROVIDER.items() if name in execution.model_fields_set)
+    if provider is BackendType.AWS_BRAKET and spec.session is not None:
+        yield "spec.session"
+    if provider is BackendType.AWS_BRAKET and execution.max_execution_time is not None:
+        yield "execution.maxExecutionTime"
