@@ -239,7 +239,7 @@ def test_a_field_without_effect_is_accepted_and_said_to_be_so(quick_stack: Stack
     job = quick_stack.client().submit(spec(session={"name": "vqe"}, debug=True))
     job.result(30)
     [scheduled] = [known for known in job.to_dict()["status"]["conditions"] if known["type"] == "Scheduled"]
-    assert scheduled["message"].endswith("Without effect there, in this version: spec.session, spec.debug.")
+    assert scheduled["message"].endswith("Without effect there, in this version: spec.debug, spec.session.")
 
 
 def test_simulator_time_is_charged_at_the_rate_that_is_set(
