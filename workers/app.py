@@ -10,6 +10,7 @@ app = celery_app(settings().broker)
 app.set_current()
 app.conf.include = [
     "workers.process",
+    "workers.stopping",
     "workers.validation",
     "workers.scheduling",
     "workers.execution",

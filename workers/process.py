@@ -25,8 +25,8 @@ from qtasks.store import Store, schema
 from workers.watching import carried_on
 
 # A pool process that ends waits until the main one has heard of its last task, by default 300 times 0.1 s. When SIGTERM
-# comes just then it never does, for it is stopping; a message that comes back is a no-op, so 2 s are enough.
-billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
+# comes just then it never does, for it is stopping; a message that comes back is a no-op, so half a second is enough.
+billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 5
 
 _identity: Identity | None = None
 _process: Worker | None = None

@@ -1,4 +1,4 @@
-"""Commands that run the queue: worker, beat, flower, up, down, db upgrade."""
+"""Commands that run the queue: worker, beat, flower, api, up, down, db upgrade."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
-from qtasks.errors import InvalidInput
+from qtasks.errors import InvalidInput, Unavailable
 from qtasks.lifecycle import Stage
 
 # Celery, SQLAlchemy and the settings are imported by the commands that want them: `qtasks --help` is to be quick.
@@ -21,7 +22,7 @@ database = typer.Typer(help="The database.\n\nExample: `qtasks db upgrade`", no_
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on `app`."""
-    for command in (up, down, worker, beat, flower):
+    for command in (up, down, worker, beat, flower, api):
         app.command()(command)
     app.add_typer(database, name="db")
 
@@ -30,11 +31,14 @@ def up(
     flower_port: Annotated[
         int, typer.Option(help="Port of Flower on 127.0.0.1; 0: no Flower.", min=0, max=65535)
     ] = 5555,
+    api_port: Annotated[
+        int, typer.Option(help="Port of the API and its page on 127.0.0.1; 0: neither.", min=0, max=65535)
+    ] = 8000,
 ) -> None:
     """Run the whole stack until Ctrl-C.
 
-    Redis, workers, beat and Flower on the embedded default, in the foreground; tells the addresses. A stack that ran in
-    the background of the same home gives way.
+    Redis, workers, beat, the API with its page, and Flower on the embedded default, in the foreground; tells the
+    addresses. A stack that ran in the background of the same home gives way.
 
     Example: `qtasks up`
     """
@@ -45,11 +49,30 @@ def up(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s")
     if stop(settings()):
         sys.stdout.write("Took over from the stack that ran in the background.\n")
-    stack = Stack(settings(), flower_port=flower_port or None, ready=_announce)
+    config = settings()
+    if flower_port and not config.flower_url:
+        config = config.model_copy(update={"flower_url": f"http://127.0.0.1:{flower_port}"})
+    if api_port:
+        _require_free(api_port)
+    stack = Stack(config, flower_port=flower_port or None, api_port=api_port or None, ready=_announce)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stack.stop())
     stack.run()
     sys.stdout.write("Stopped. Jobs are kept, and go on when the stack runs again.\n")
+
+
+def _require_free(port: int) -> None:
+    """Refuse a port that somebody listens on: the API would be started on it in vain, again and again."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise Unavailable(
+                f"Something listens on port {port} already.",
+                reason="AddressInUse",
+                hint="Stop it, or take another port: `qtasks up --api-port 8001` (0: no API).",
+            ) from None
 
 
 def _announce(addresses: object) -> None:
@@ -132,6 +155,29 @@ def flower(
     _celery("flower", f"--port={port}", f"--address={address}", "--persistent=False")
 
 
+def api(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; QTASKS_API_HOST when absent.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; QTASKS_API_PORT when absent, 0: a free one.", min=0, max=65535)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; QTASKS_API_WORKERS when absent.", min=1, max=256)
+    ] = None,
+) -> None:
+    """Run the REST API and the page.
+
+    Over the database, broker and object store that the settings name; on the embedded default it starts, or joins, the
+    stack of the home. SIGTERM lets it finish what was asked.
+
+    Example: `qtasks api --port 8000 --workers 2`
+    """
+    from qtasks.api.server import serve
+    from qtasks.settings import settings
+
+    given = {"api_host": host, "api_port": port, "api_workers": workers, "api_url": ""}
+    serve(settings().model_copy(update={name: value for name, value in given.items() if value is not None}))
+
+
 @database.command()
 def upgrade() -> None:
     """Bring the database to this version's schema.
@@ -156,8 +202,7 @@ def _celery(*arguments: str) -> NoReturn:
     """Become Celery's process: qtasks itself never imports the workers."""
     from qtasks.settings import settings
 
-    # Given back at the end of a grace period instead of stranded: see REMAP_SIGTERM in Celery's documentation.
-    environment = {"REMAP_SIGTERM": "SIGQUIT", **os.environ, **settings().environment()}
+    environment = {**os.environ, **settings().environment()}
     command = [sys.executable, "-m", "celery", "--app", "workers.app", *arguments]
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)
