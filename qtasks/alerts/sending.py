@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qtasks.alerts.mail import mail, send_mail
-from qtasks.alerts.webhook import key_of, post
+from qtasks.alerts.message import payload
+from qtasks.alerts.webhook import Message, key_of, post
 from qtasks.config import Config, Smtp
 from qtasks.errors import InvalidInput, QTasksError, Unavailable
 from qtasks.secrets import read_secret
@@ -26,9 +27,10 @@ def send(delivery: Delivery, settings: Settings, config: Config, *, seconds: flo
     if delivery.channel is Channel.EMAIL:
         _send_mail(delivery, delivery.target, settings, config.alerts.smtp, seconds)
     else:
-        key = _signing_key(delivery.alert.namespace, settings, config)
+        key = signing_key(delivery.alert.namespace, settings, config)
         hosts, http = settings.source_hosts, settings.source_http
-        post(delivery.alert, delivery.target, key=key, hosts=hosts, http=http, seconds=seconds)
+        message = Message(delivery.alert.id, payload(delivery.alert))
+        post(message, delivery.target, key=key, hosts=hosts, http=http, seconds=seconds)
 
 
 def _send_mail(delivery: Delivery, to: str, settings: Settings, smtp: Smtp | None, seconds: float) -> None:
@@ -45,7 +47,8 @@ def _send_mail(delivery: Delivery, to: str, settings: Settings, smtp: Smtp | Non
     send_mail(message, smtp, credentials, seconds=seconds)
 
 
-def _signing_key(namespace: str, settings: Settings, config: Config) -> bytes | None:
+def signing_key(namespace: str, settings: Settings, config: Config) -> bytes | None:
+    """What signs the webhooks of a namespace; None where they go unsigned. Raises Unavailable (`AlertNotSent`)."""
     if config.alerts.webhooks is None:
         return None
     what = "The key that signs webhooks"

@@ -1,4 +1,4 @@
-"""An alert posted to a webhook: to an address that was checked, signed as Standard Webhooks has it."""
+"""A message posted to a webhook: to an address that was checked, signed as Standard Webhooks has it."""
 
 from __future__ import annotations
 
@@ -11,47 +11,58 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 
 from qtasks.alerts.deadline import cut_off, lookup
-from qtasks.alerts.message import payload
 from qtasks.circuits.sources.addresses import AllowedHosts
 from qtasks.circuits.sources.hosts import Lookup, Route, route
 from qtasks.circuits.sources.web_address import WebAddress
 from qtasks.errors import Forbidden, InvalidInput, QTasksError, Unavailable
-from qtasks.store.alerts import Alert
 
 _MAY_HEAL = (408, 425, 429)
 _CONNECT_SECONDS = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is posted: JSON in the form of Standard Webhooks. Sent again, it has the same id."""
+
+    id: str
+    body: bytes
+    what: str = "alert"
+    """What errors call it: `alert` gives the reasons AlertNotSent and AlertRefused."""
+
+    def reason(self, end: str) -> str:
+        return self.what.capitalize() + end
+
+
 def post(
-    alert: Alert, url: str, *, key: bytes | None, hosts: str, http: bool, seconds: float, lookup: Lookup = lookup
+    message: Message, url: str, *, key: bytes | None, hosts: str, http: bool, seconds: float, lookup: Lookup = lookup
 ) -> None:
-    """Post an alert, signed with `key` unless that is None, and have it taken (HTTP 2xx).
+    """Post a message, signed with `key` unless that is None, and have it taken (HTTP 2xx).
 
     `hosts`: those inside the network that may be reached, as QTASKS_SOURCE_HOSTS has them; `http`: whether it may go
-    unencrypted. Redirects are not followed. Raises Unavailable (`AlertNotSent`) for what may heal, Forbidden or
-    InvalidInput (`AlertRefused`) for what does not. Errors tell the host only: the rest may be as good as a password.
+    unencrypted. Redirects are not followed. Raises Unavailable (`…NotSent`) for what may heal, Forbidden or
+    InvalidInput (`…Refused`) for what does not. Errors tell the host only: the rest may be as good as a password.
     """
     ends = time.monotonic() + seconds
-    address = _address(url, http)
-    to = _route(address, AllowedHosts.parse(hosts), lookup)
-    body = payload(alert)
-    headers = {**_headers(alert.id, body, key), "Host": address.authority}
+    address = _address(message, url, http)
+    to = _route(message, address, AllowedHosts.parse(hosts), lookup)
+    headers = {**_headers(message, key), "Host": address.authority}
     try:
-        with _connect(address, to, ends) as connection, cut_off(connection, ends - time.monotonic()):
-            status = _status(_encrypted(connection, address), address, body, headers)
+        with _connect(message, address, to, ends) as connection, cut_off(connection, ends - time.monotonic()):
+            status = _status(_encrypted(connection, address), address, message.body, headers)
     except ssl.SSLError as error:
-        raise _not_sent(address, _tls(error)) from None
+        raise _not_sent(message, address, _tls(error)) from None
     except (HTTPException, OSError, ValueError) as error:
-        raise _not_sent(address, f"the connection broke ({type(error).__name__})") from None
-    _check(status, address)
+        raise _not_sent(message, address, f"the connection broke ({type(error).__name__})") from None
+    _check(message, status, address)
 
 
-def signature(key: bytes, alert_id: str, at: int, body: bytes) -> str:
+def signature(key: bytes, message_id: str, at: int, body: bytes) -> str:
     """The value of `webhook-signature`: the HMAC-SHA256 of id, Unix time and body, with full stops between."""
-    signed = f"{alert_id}.{at}.".encode() + body
+    signed = f"{message_id}.{at}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
@@ -67,40 +78,40 @@ def key_of(secret: str) -> bytes:
         raise ValueError("whsec_ with what is not Base64") from None
 
 
-def _headers(alert_id: str, body: bytes, key: bytes | None) -> dict[str, str]:
+def _headers(message: Message, key: bytes | None) -> dict[str, str]:
     at = int(time.time())
     headers = {"Content-Type": "application/json", "User-Agent": "qtasks", "Accept": "*/*", "Connection": "close"}
-    headers |= {"webhook-id": alert_id, "webhook-timestamp": str(at)}
-    return headers if key is None else {**headers, "webhook-signature": signature(key, alert_id, at, body)}
+    headers |= {"webhook-id": message.id, "webhook-timestamp": str(at)}
+    return headers if key is None else {**headers, "webhook-signature": signature(key, message.id, at, message.body)}
 
 
-def _address(url: str, http: bool) -> WebAddress:
+def _address(message: Message, url: str, http: bool) -> WebAddress:
     try:
         return WebAddress.parse(url, http=http)
     except Forbidden:
         raise Forbidden(
-            "The webhook has an http:// address: anybody on the way could read the alert.",
-            reason="AlertRefused",
+            f"The webhook has an http:// address: anybody on the way could read the {message.what}.",
+            reason=message.reason("Refused"),
             hint="Use https; an operator can allow http with QTASKS_SOURCE_HTTP=true.",
         ) from None
     except InvalidInput:
-        raise InvalidInput("The webhook's address cannot be read.", reason="AlertRefused") from None
+        raise InvalidInput("The webhook's address cannot be read.", reason=message.reason("Refused")) from None
 
 
-def _route(address: WebAddress, allowed: AllowedHosts, lookup: Lookup) -> Route:
+def _route(message: Message, address: WebAddress, allowed: AllowedHosts, lookup: Lookup) -> Route:
     try:
         return route(address.host, address.port, allowed, lookup)
     except Forbidden:
         raise Forbidden(
-            f"{address.host} lies inside of the network: alerts are not posted there.",
-            reason="AlertRefused",
+            f"{address.host} lies inside of the network: {message.what}s are not posted there.",
+            reason=message.reason("Refused"),
             hint="An operator can allow the host in QTASKS_SOURCE_HOSTS.",
         ) from None
     except Unavailable:
-        raise _not_sent(address, "its name cannot be looked up") from None
+        raise _not_sent(message, address, "its name cannot be looked up") from None
 
 
-def _connect(address: WebAddress, to: Route, ends: float) -> socket.socket:
+def _connect(message: Message, address: WebAddress, to: Route, ends: float) -> socket.socket:
     why = "no address answers"
     for connected in to.addresses:
         seconds = min(_CONNECT_SECONDS, ends - time.monotonic())
@@ -110,7 +121,7 @@ def _connect(address: WebAddress, to: Route, ends: float) -> socket.socket:
             return socket.create_connection((connected, address.port), timeout=seconds)
         except OSError as error:
             why = f"it does not answer ({type(error).__name__})"
-    raise _not_sent(address, why)
+    raise _not_sent(message, address, why)
 
 
 def _encrypted(connection: socket.socket, address: WebAddress) -> socket.socket:
@@ -135,14 +146,18 @@ def _tls(error: ssl.SSLError) -> str:
     return "it does not speak TLS as expected"
 
 
-def _check(status: int, address: WebAddress) -> None:
+def _check(message: Message, status: int, address: WebAddress) -> None:
     if 200 <= status < 300:
         return
     if status in _MAY_HEAL or status >= 500:
-        raise _not_sent(address, f"it answers HTTP {status}")
+        raise _not_sent(message, address, f"it answers HTTP {status}")
     redirected = " (redirects are not followed)" if 300 <= status < 400 else ""
-    raise InvalidInput(f"{address.host} does not take the alert: HTTP {status}{redirected}.", reason="AlertRefused")
+    raise InvalidInput(
+        f"{address.host} does not take the {message.what}: HTTP {status}{redirected}.", reason=message.reason("Refused")
+    )
 
 
-def _not_sent(address: WebAddress, why: str) -> QTasksError:
-    return Unavailable(f"The webhook at {address.host} cannot be used at present: {why}.", reason="AlertNotSent")
+def _not_sent(message: Message, address: WebAddress, why: str) -> QTasksError:
+    return Unavailable(
+        f"The webhook at {address.host} cannot be used at present: {why}.", reason=message.reason("NotSent")
+    )

@@ -1,79 +1,49 @@
-"""Alerts: thresholds that were reached are noted, and what is noted is sent."""
+"""Who is told: people of thresholds that were reached, by e-mail and webhook, and webhooks of the ends of jobs."""
 
 from __future__ import annotations
 
-import logging
-import time
-
-from qtasks.alerts import send
+from qtasks.alerts import send, tell
 from qtasks.config import Config
 from qtasks.errors import QTasksError, Unavailable
+from qtasks.stages.outbox import Outbox
 from qtasks.stages.worker import Worker
-from qtasks.store import alerts, deliveries, thresholds
+from qtasks.store import alerts, deliveries, notices, thresholds
 from qtasks.store.deliveries import Delivery
+from qtasks.store.notices import Notice
 
-log = logging.getLogger(__name__)
-
-_AT_ONCE = 100
-_STARTING_SECONDS = 4.0
 _SENDING_SECONDS = 4.0
-_LEASE_SECONDS = 120.0
-_RETRY_SECONDS = (30.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0)
-"""Until the next try, after each that failed; the last one counts from then on."""
-_GIVE_UP_SECONDS = 86_400.0
 
 
 def see_to_alerts(worker: Worker) -> int:
-    """Note what thresholds were reached, each once, and send what is due; returns how many messages were sent.
-
-    Takes about ten seconds at most; the next call goes on. Safe to run from several places at once: a message is sent
-    by one of them. One that dies between sending it and noting that leaves it to be sent again, with the same id.
-    """
+    """Note what thresholds were reached, each once, and send what is due, as `Outbox.empty` does."""
     with worker.store.begin() as tx:
         alerts.tell(tx, thresholds.crossed(tx))
-    number, ends = 0, time.monotonic() + _STARTING_SECONDS
-    for _ in range(_AT_ONCE):
-        with worker.store.begin() as tx:
-            delivery = deliveries.take(tx, lease_seconds=_LEASE_SECONDS)
-        if delivery is None:
-            break
-        number += _deliver(worker, delivery)
-        if time.monotonic() > ends:
-            break
-    return number
 
-
-def _deliver(worker: Worker, delivery: Delivery) -> bool:
-    alert = delivery.alert
-    what = f"alert {alert.id} of budget {alert.namespace}/{alert.budget} by {delivery.channel.value}"
-    try:
+    def sent(delivery: Delivery) -> None:
         send(delivery, worker.settings, _config(worker), seconds=_SENDING_SECONDS)
-    except Unavailable as error:
-        if delivery.age_seconds >= _GIVE_UP_SECONDS:
-            _give_up(worker, delivery, what, error)
-            return False
-        log.warning("%s is tried again: %s", what, error)
-        seconds = _RETRY_SECONDS[min(delivery.tries, len(_RETRY_SECONDS)) - 1]
-        with worker.store.begin() as tx:
-            deliveries.put_off(tx, delivery, error.message, seconds=seconds)
-        return False
-    except QTasksError as error:
-        _give_up(worker, delivery, what, error)
-        return False
-    with worker.store.begin() as tx:
-        deliveries.sent(tx, delivery)
-    return True
+
+    def called(delivery: Delivery) -> str:
+        alert = delivery.alert
+        return f"alert {alert.id} of budget {alert.namespace}/{alert.budget} by {delivery.channel.value}"
+
+    return Outbox(worker.store, deliveries, sent, called).empty()
+
+
+def see_to_notices(worker: Worker) -> int:
+    """Tell webhooks of the jobs that have ended, as `Outbox.empty` does."""
+
+    def sent(notice: Notice) -> None:
+        tell(notice, worker.settings, _config(worker), seconds=_SENDING_SECONDS)
+
+    def called(notice: Notice) -> str:
+        return f"the notice of job {notice.namespace}/{notice.name}"
+
+    return Outbox(worker.store, notices, sent, called).empty()
 
 
 def _config(worker: Worker) -> Config:
     try:
         return worker.config
     except QTasksError as error:
-        # No reason to give an alert up: the file may be right again in a minute.
+        # No reason to give a message up: the file may be right again in a minute.
         raise Unavailable("QTASKS_CONFIG cannot be used.", reason="AlertNotSent", hint=str(error)) from None
-
-
-def _give_up(worker: Worker, delivery: Delivery, what: str, error: QTasksError) -> None:
-    log.error("%s is given up: %s", what, error)
-    with worker.store.begin() as tx:
-        deliveries.give_up(tx, delivery, error.message)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from qtasks.client import Client
-from qtasks.client.budgets import apply_budget, budget, budgets, costs, delete_budget
 from qtasks.costs.budgets import sentence
 from qtasks.errors import InvalidInput, NotFound
 from qtasks.resources import Metadata
@@ -33,11 +32,11 @@ def client(migrated_url: str, tmp_path: Path) -> Iterator[Client]:
 
 def test_a_budget_shows_what_is_spent_reserved_and_left_in_its_period(client: Client, charging: Charging) -> None:
     spec = {"limit": "$10", "quantumSeconds": 600, "timeZone": "Europe/Berlin", "alertThresholds": [50]}
-    assert apply_budget(client, made(**spec)) == "created"
+    assert client.apply_budget(made(**spec)) == "created"
     first, second = charging.jobs(2)
     charging.reserve(charge(first, 4, quantum_seconds=10), charge(second, 2.5))
     charging.settle(first, 3, seconds=7.5)
-    (document,) = budgets(client)
+    (document,) = client.budgets()
     assert document["metadata"]["name"] == "team" and document["spec"] == {"period": "monthly", **spec}
     status = document["status"]
     period = status.pop("period")
@@ -54,44 +53,44 @@ def test_a_budget_shows_what_is_spent_reserved_and_left_in_its_period(client: Cl
 
 
 def test_a_total_has_no_boundaries_and_an_unused_budget_all_its_money(client: Client) -> None:
-    apply_budget(client, made(limit="$0.5", period="total"))
-    status = budget(client, "team")["status"]
+    client.apply_budget(made(limit="$0.5", period="total"))
+    status = client.budget("team")["status"]
     assert status["period"] == {"start": None, "end": None, "timeZone": "UTC"}
     assert (status["spent"], status["remaining"], status["waiting"]) == ("$0.00", "$0.50", [])
 
 
 def test_raising_a_budget_lets_the_jobs_go_on_that_waited_for_it(client: Client, charging: Charging) -> None:
-    apply_budget(client, made(limit="$1"))
+    client.apply_budget(made(limit="$1"))
     job = charging.job(name="dear")
     charging.refused(job, charging.reserve(charge(job, 2))[job])
-    assert budget(client, "team")["status"]["waiting"] == ["default/dear"]
-    assert apply_budget(client, made(limit="$1")) == "unchanged"
+    assert client.budget("team")["status"]["waiting"] == ["default/dear"]
+    assert client.apply_budget(made(limit="$1")) == "unchanged"
     assert charging.acting.row(job).not_before is not None
-    assert apply_budget(client, made(limit="$2")) == "configured"
+    assert client.apply_budget(made(limit="$2")) == "configured"
     assert charging.acting.row(job).not_before is None
 
 
 def test_deleting_a_budget_lets_its_jobs_go_on(client: Client, charging: Charging) -> None:
-    apply_budget(client, made(limit="$1"))
+    client.apply_budget(made(limit="$1"))
     job = charging.job()
     charging.refused(job, charging.reserve(charge(job, 2))[job])
-    assert delete_budget(client, "team")["status"]["spent"] == "$0.00"
+    assert client.delete_budget("team")["status"]["spent"] == "$0.00"
     assert charging.acting.row(job).not_before is None
-    for question in (budget, delete_budget):
+    for question in (client.budget, client.delete_budget):
         with pytest.raises(NotFound) as caught:
-            question(client, "team")
+            question("team")
         assert caught.value.reason == "BudgetNotFound"
 
 
 def test_budgets_belong_to_their_namespace(client: Client) -> None:
-    apply_budget(client, made(limit="$1"))
-    apply_budget(client, made(limit="$2"), "other")
-    assert [one["metadata"]["namespace"] for one in budgets(client)] == ["default"]
-    assert [one["spec"]["limit"] for one in budgets(client, "other")] == ["$2"]
-    assert len(budgets(client, all_namespaces=True)) == 2
+    client.apply_budget(made(limit="$1"))
+    client.apply_budget(made(limit="$2"), namespace="other")
+    assert [one["metadata"]["namespace"] for one in client.budgets()] == ["default"]
+    assert [one["spec"]["limit"] for one in client.budgets(namespace="other")] == ["$2"]
+    assert len(client.budgets(all_namespaces=True)) == 2
     nameless = made().model_copy(update={"metadata": Metadata()})
     with pytest.raises(InvalidInput, match=r"metadata\.name"):
-        apply_budget(client, nameless)
+        client.apply_budget(nameless)
 
 
 def test_costs_are_exact_and_those_of_the_namespace(client: Client, charging: Charging) -> None:
@@ -99,9 +98,9 @@ def test_costs_are_exact_and_those_of_the_namespace(client: Client, charging: Ch
     charging.reserve(charge(first, 0.1, labels={"team": "x"}), charge(second, 1, namespace="other"))
     charging.settle(first, 0.100001)
     row = {"spent": Decimal("0.100001"), "reserved": Decimal(0), "quantumSeconds": 0.0, "jobs": 1, "unpriced": 0}
-    assert costs(client, "label:team") == [{"team": "x", **row}]
-    assert costs(client, "job") == [{"job": first, "name": "default/a", **row}]
-    assert [one["namespace"] for one in costs(client, all_namespaces=True)] == ["other", "default"]
+    assert client.costs("label:team") == [{"team": "x", **row}]
+    assert client.costs("job") == [{"job": first, "name": "default/a", **row}]
+    assert [one["namespace"] for one in client.costs(all_namespaces=True)] == ["other", "default"]
 
 
 def test_what_can_never_start_by_itself_is_said_to_need_somebody(charging: Charging) -> None:

@@ -13,7 +13,20 @@ from sqlalchemy import Connection, event, text
 
 from qtasks.errors import NotFound
 from qtasks.lifecycle import Phase, Stage
-from qtasks.store import Store, accounts, claims, inputs, jobs, moves, provider_jobs, records, stored, upkeep
+from qtasks.store import (
+    Store,
+    accounts,
+    claims,
+    inputs,
+    jobs,
+    moves,
+    notices,
+    outputs,
+    provider_jobs,
+    records,
+    stored,
+    upkeep,
+)
 from qtasks.store.claims import Head
 from qtasks.store.ids import new_id
 from qtasks.store.jobs import Requirement
@@ -56,6 +69,10 @@ _BESIDE = (
        SELECT id, 1, 'lab-' || fence % 5, 'ibm_fez', 'qtasks-' || name, 'p-' || name, 'done', fence % 1000 > 0,
            to_jsonb(repeat(md5(name), 10)), 2.0, now(), now(),
            created_at - make_interval(days => (fence % 90)::int) FROM jobs""",
+    """INSERT INTO notices (job_id, state, tries, due_at)
+       SELECT id, CASE WHEN fence > 20180 THEN 'due' ELSE 'sent' END, 1, created_at FROM jobs""",
+    """INSERT INTO outputs (job_id, state, tries, since, due_at)
+       SELECT id, CASE WHEN fence % 1000 > 0 THEN 'delivered' ELSE 'due' END, 1, created_at, created_at FROM jobs""",
 )
 
 
@@ -120,6 +137,8 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "the load of an account": lambda tx: accounts.load(tx, "lab-1"),
     "the use of an account": lambda tx: accounts.uses(tx, "lab-1", days=2),
     "turns": lambda tx: accounts.unpark(tx, "lab-1", limit=5, ageing_seconds=600.0),
+    "notices to send": lambda tx: notices.take(tx, lease_seconds=60.0),
+    "outputs to deliver": lambda tx: outputs.take(tx, lease_seconds=60.0),
     "keep what was fetched": lambda tx: inputs.keep(tx, CLAIM, HUNDRED[0], FETCHED, event=EVENT),
 }
 

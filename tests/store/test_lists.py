@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import update
 
 from qtasks.lifecycle import Phase
-from qtasks.store import jobs
+from qtasks.store import jobs, tables
 from qtasks.store.jobs import Requirement
 from tests.store.acting import Acting
 
@@ -40,6 +43,21 @@ def test_a_list_may_be_of_one_phase(acting: Acting) -> None:
     assert _listed(acting, phase=Phase.PENDING) == [waiting]
     assert _listed(acting, phase=Phase.PENDING, namespace=None) == [waiting]
     assert _listed(acting, phase=Phase.COMPLETED) == []
+
+
+def test_a_list_may_be_of_one_backend_one_priority_and_since_a_time(acting: Acting) -> None:
+    claim = acting.running()
+    acting.finish(claim)
+    (ran,) = claim.ids
+    with acting.store.begin() as tx:
+        tx.execute(update(tables.jobs).where(tables.jobs.c.id == ran).values(backend="local_simulator"))
+    row = acting.row(ran)
+    low = acting.submitted(priority=9)
+    assert _listed(acting, backend="local_simulator") == [ran] and _listed(acting, backend="ibm_fez") == []
+    assert (_listed(acting, priority=9), _listed(acting, priority=0)) == ([low], [])
+    since = acting.row(low).created_at
+    assert _listed(acting, since=since) == [low] and _listed(acting, since=since + timedelta(hours=1)) == []
+    assert _listed(acting, since=row.created_at) == [low, ran]
 
 
 def test_a_listed_row_says_everything_that_a_single_one_does(acting: Acting) -> None:

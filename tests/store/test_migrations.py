@@ -34,6 +34,8 @@ PARTIAL = {
     "ix_jobs_deadlines": "deadline IS NOT NULL AND finished_at IS NULL",
     "ix_jobs_aftercare": "aftercare",
     "ix_jobs_account": "account IS NOT NULL AND finished_at IS NULL",
+    "ix_notices_due": "state = 'due'",
+    "ix_outputs_due": "state = 'due'",
     "ix_provider_jobs_open": "NOT settled",
 }
 

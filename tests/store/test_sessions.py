@@ -13,7 +13,6 @@ from sqlalchemy import insert, update
 
 from qtasks.backends.protocol import BackendError, ProviderUnavailable, RemoteBackend
 from qtasks.client import Client
-from qtasks.client.sessions import apply_session, delete_session, session, sessions
 from qtasks.config import Account
 from qtasks.errors import Conflict, InvalidInput, NotFound
 from qtasks.lifecycle import Phase
@@ -364,20 +363,20 @@ def test_a_session_that_is_being_closed_by_somebody_who_died_is_closed_by_the_ne
 def test_a_deleted_session_is_closed_and_takes_no_more_jobs(scene: Scene, client: Client) -> None:
     scene.enter(scene.job())
     waiting = scene.job()
-    document = delete_session(client, "vqe")
+    document = client.delete_session("vqe")
     assert document["status"]["phase"] == "Closing"
-    assert delete_session(client, "vqe") == document
+    assert client.delete_session("vqe") == document
     for _ in range(2):
         with pytest.raises(BackendError) as refused:
             scene.enter(waiting)
         assert (refused.value.reason, refused.value.heals) == ("SessionClosed", False)
         scene.look()
     assert scene.provider.closed == {"session-1"} and len(scene.provider.opened) == 1
-    assert session(client, "vqe")["status"]["phase"] == "Deleted"
+    assert client.session("vqe")["status"]["phase"] == "Deleted"
     with pytest.raises(BackendError, match="was deleted"):
         account_in_session(scene.worker, waiting, lambda: LAB)
     with pytest.raises(NotFound, match="no session nothing"):
-        delete_session(client, "nothing")
+        client.delete_session("nothing")
 
 
 def test_a_deleted_session_is_due_at_once_and_its_jobs_are_counted(scene: Scene, client: Client) -> None:
@@ -387,16 +386,16 @@ def test_a_deleted_session_is_due_at_once_and_its_jobs_are_counted(scene: Scene,
     scene.ends(first)
     with scene.acting.store.begin() as tx:
         tx.execute(update(tables.accounts).values(due_at=moment(3600)))
-    delete_session(client, "vqe")
+    client.delete_session("vqe")
     with scene.acting.store.begin() as tx:
         visit = accounts.take_due(tx, owner="w/1", lease_seconds=30)
     assert visit is not None and visit.account == "lab"
-    status = session(client, "vqe")["status"]
+    status = client.session("vqe")["status"]
     assert (status["jobs"], status["openJobs"], status["account"], status["device"]) == (2, 1, "lab", DEVICE)
 
 
 def test_a_session_that_is_deleted_while_it_is_opened_is_closed(scene: Scene, client: Client) -> None:
-    scene.provider.before_answer = lambda: cast(None, delete_session(client, "vqe"))
+    scene.provider.before_answer = lambda: cast(None, client.delete_session("vqe"))
     with pytest.raises(BackendError, match="was deleted"):
         scene.enter(scene.job())
     assert scene.row().state == "closing"
@@ -405,33 +404,33 @@ def test_a_session_that_is_deleted_while_it_is_opened_is_closed(scene: Scene, cl
 
 
 def test_what_was_deleted_can_be_applied_again(scene: Scene, client: Client) -> None:
-    assert apply_session(client, declared()) == "created"
+    assert client.apply_session(declared()) == "created"
     item = scene.job()
     scene.enter(item)
-    delete_session(client, "vqe")
+    client.delete_session("vqe")
     with pytest.raises(Conflict, match="not closed yet"):
-        apply_session(client, declared())
+        client.apply_session(declared())
     scene.look()
-    assert apply_session(client, declared()) == "created"
+    assert client.apply_session(declared()) == "created"
     assert scene.enter(item) == "session-2"
 
 
 def test_a_declared_session_is_unchanged_by_itself_and_refuses_changes(scene: Scene, client: Client) -> None:
-    assert apply_session(client, declared()) == "created"
-    assert apply_session(client, declared()) == "unchanged"
+    assert client.apply_session(declared()) == "created"
+    assert client.apply_session(declared()) == "unchanged"
     with pytest.raises(Conflict, match="another spec"):
-        apply_session(client, declared(mode="batch"))
-    document = session(client, "vqe")
+        client.apply_session(declared(mode="batch"))
+    document = client.session("vqe")
     assert document["status"]["phase"] == "Declared"
     backend = {"type": "ibm_quantum", "name": DEVICE, "account": "lab"}
     assert document["spec"] == {"backend": backend, "maxTime": "10m"}
     assert scene.enter(scene.job(maxTime=60)) == "session-1"
     assert scene.provider.opened == [(DEVICE, "dedicated", 60)]
-    assert session(client, "vqe")["status"]["phase"] == "Open"
+    assert client.session("vqe")["status"]["phase"] == "Open"
 
 
 def test_a_declared_session_keeps_what_it_declares_when_it_is_closed(scene: Scene, client: Client) -> None:
-    apply_session(client, declared(mode="batch"))
+    client.apply_session(declared(mode="batch"))
     item = scene.job(maxTime=60)
     scene.enter(item)
     scene.ends(item)
@@ -500,23 +499,23 @@ def test_sessions_are_refused_on_the_open_plan(scene: Scene, client: Client) -> 
     assert refused.value.reason == "SessionsNotOnOpenPlan"
     assert with_sessions([OPEN_PLAN, LAB]) == [LAB]
     with pytest.raises(InvalidInput, match="burn the plan's 10 minutes"):
-        apply_session(client, declared(backend={"type": "ibm_quantum", "account": "free"}))
+        client.apply_session(declared(backend={"type": "ibm_quantum", "account": "free"}))
     with pytest.raises(InvalidInput, match="burn the plan's 10 minutes"):
         # A secret of one's own is an account on the open plan.
-        apply_session(client, declared(backend={"type": "ibm_quantum"}, credentials={"secretRef": {"name": "mine"}}))
-    assert sessions(client) == []
+        client.apply_session(declared(backend={"type": "ibm_quantum"}, credentials={"secretRef": {"name": "mine"}}))
+    assert client.sessions() == []
 
 
 def test_sessions_are_listed_by_namespace(client: Client) -> None:
-    apply_session(client, declared("b"))
-    apply_session(client, declared("a"), "lab-1")
-    apply_session(client, declared("c", backend={"type": "aws_braket"}))
-    names = [(found["metadata"]["namespace"], found["metadata"]["name"]) for found in sessions(client)]
+    client.apply_session(declared("b"))
+    client.apply_session(declared("a"), namespace="lab-1")
+    client.apply_session(declared("c", backend={"type": "aws_braket"}))
+    names = [(found["metadata"]["namespace"], found["metadata"]["name"]) for found in client.sessions()]
     assert names == [("default", "b"), ("default", "c")]
-    assert [found["metadata"]["name"] for found in sessions(client, "lab-1")] == ["a"]
-    assert len(sessions(client, all_namespaces=True)) == 3
-    assert "without effect on aws_braket" in session(client, "c")["status"]["message"]
+    assert [found["metadata"]["name"] for found in client.sessions(namespace="lab-1")] == ["a"]
+    assert len(client.sessions(all_namespaces=True)) == 3
+    assert "without effect on aws_braket" in client.session("c")["status"]["message"]
     with pytest.raises(NotFound, match="no session a in namespace default"):
-        session(client, "a")
+        client.session("a")
     with pytest.raises(InvalidInput, match=r"needs metadata\.name"):
-        apply_session(client, QiskitSession(spec={"backend": {}}))
+        client.apply_session(QiskitSession(spec={"backend": {}}))

@@ -21,7 +21,7 @@ import pytest
 from qtasks.alerts.deadline import cut_off
 from qtasks.alerts.mail import mail
 from qtasks.alerts.message import payload, sentence, subject, text
-from qtasks.alerts.webhook import key_of, post, signature
+from qtasks.alerts.webhook import Message, key_of, post, signature
 from qtasks.config import Config, Security, load_config
 from qtasks.errors import Forbidden, InvalidInput, Unavailable
 from qtasks.store.alerts import Alert, JobCost, Standing
@@ -168,19 +168,22 @@ def test_a_key_may_be_any_text() -> None:
             key_of(wrong)
 
 
+MESSAGE = Message("0192f3a4", b"{}")
+
+
 @pytest.mark.parametrize("address", ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "fd00::1"])
 def test_a_webhook_inside_of_the_network_is_refused_before_anything_is_sent(address: str) -> None:
     def inside(*_: Any, **__: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, 443))]
 
     with pytest.raises(Forbidden, match=r"hooks.example lies inside of the network.*QTASKS_SOURCE_HOSTS") as error:
-        post(ALERT, "https://hooks.example/T0/s", key=None, hosts="", http=False, seconds=1, lookup=inside)
+        post(MESSAGE, "https://hooks.example/T0/s", key=None, hosts="", http=False, seconds=1, lookup=inside)
     assert address not in str(error.value) and "/T0" not in str(error.value)
 
 
 def test_a_webhook_is_https_unless_the_settings_allow_http() -> None:
     with pytest.raises(Forbidden, match="QTASKS_SOURCE_HTTP=true"):
-        post(ALERT, "http://hooks.example/T0/s", key=None, hosts="", http=False, seconds=1)
+        post(MESSAGE, "http://hooks.example/T0/s", key=None, hosts="", http=False, seconds=1)
     for wrong in (
         "https://user:secret@hooks.example/",
         "https://hooks.example\\@x/",
@@ -188,7 +191,7 @@ def test_a_webhook_is_https_unless_the_settings_allow_http() -> None:
         "ftp://x/",
     ):
         with pytest.raises((InvalidInput, Forbidden)) as error:
-            post(ALERT, wrong, key=None, hosts="", http=True, seconds=1)
+            post(MESSAGE, wrong, key=None, hosts="", http=True, seconds=1)
         assert error.value.reason == "AlertRefused" and "secret" not in str(error.value)
 
 
@@ -197,7 +200,7 @@ def test_a_host_that_nobody_knows_may_be_known_later() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "no such host")
 
     with pytest.raises(Unavailable, match="its name cannot be looked up"):
-        post(ALERT, "https://hooks.example/", key=None, hosts="", http=False, seconds=1, lookup=unknown)
+        post(MESSAGE, "https://hooks.example/", key=None, hosts="", http=False, seconds=1, lookup=unknown)
 
 
 def test_a_peer_that_never_ends_is_cut_off() -> None:

@@ -19,6 +19,8 @@ from qtasks.store.tables.jobs import (
     workers,
 )
 from qtasks.store.tables.money import budget_periods, budget_waits, budgets, charges, ledger
+from qtasks.store.tables.notices import notices
+from qtasks.store.tables.outputs import outputs
 from qtasks.store.tables.providers import accounts, provider_jobs, session_jobs, sessions
 
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "labels",
     "ledger",
     "metadata",
+    "notices",
+    "outputs",
     "principals",
     "provider_jobs",
     "results",
