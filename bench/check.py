@@ -21,7 +21,7 @@ def completed(client: Client, submitted: Sequence[Job]) -> None:
     """Every job is Completed with a result of its own, and a sample of them read back adds up to the shots."""
     ids = [job.job_id() for job in submitted]
     assert len(set(ids)) == len(ids)
-    with client._store.read() as tx:
+    with client._direct("A check").store.read() as tx:
         query = select(func.count()).select_from(jobs.join(results))
         stored = tx.execute(query.where(jobs.c.id.in_(ids), jobs.c.phase == Phase.COMPLETED.value)).scalar_one()
     assert stored == len(ids), f"{stored} of {len(ids)} jobs have a result"

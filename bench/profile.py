@@ -117,7 +117,7 @@ def _profile(system: System, what: str, count: int, *, functions: bool) -> None:
         _work(worker)
 
         submitting = Clock()
-        submitting.statements(client._store)
+        submitting.statements(client._direct("A profile").store)
         texts = circuits.pairs(count, seed=2) if what == "submit_many" else circuits.small(count, seed=2)
         profile = cProfile.Profile()
         started = time.perf_counter(), time.process_time()

@@ -36,6 +36,7 @@ class Verb(StrEnum):
     ESTIMATE = "estimate"
     APPLY_SESSION = "apply-session"
     CANCEL = "cancel"
+    REDELIVER = "redeliver"
     DELETE = "delete"
     DELETE_SESSION = "delete-session"
     APPLY_BACKEND = "apply-backend"
@@ -61,6 +62,7 @@ LEAST: dict[Verb, Role] = {
     # A job may open a session without one being declared.
     Verb.APPLY_SESSION: Role.SUBMITTER,
     Verb.CANCEL: Role.OPERATOR,
+    Verb.REDELIVER: Role.OPERATOR,
     Verb.DELETE: Role.OPERATOR,
     Verb.DELETE_SESSION: Role.OPERATOR,
     Verb.APPLY_BACKEND: Role.OPERATOR,
@@ -76,7 +78,7 @@ LEAST: dict[Verb, Role] = {
 }
 """The least role that each verb takes in the namespace."""
 
-OWN: dict[Verb, Role] = {Verb.CANCEL: Role.SUBMITTER, Verb.DELETE: Role.SUBMITTER}
+OWN: dict[Verb, Role] = dict.fromkeys((Verb.CANCEL, Verb.REDELIVER, Verb.DELETE), Role.SUBMITTER)
 """The least role for what the caller submitted itself."""
 
 WORDS: dict[Verb, str] = {
@@ -91,6 +93,7 @@ WORDS: dict[Verb, str] = {
     Verb.ESTIMATE: "estimate jobs",
     Verb.APPLY_SESSION: "declare sessions",
     Verb.CANCEL: "cancel jobs",
+    Verb.REDELIVER: "have results delivered again",
     Verb.DELETE: "delete jobs",
     Verb.DELETE_SESSION: "delete sessions",
     Verb.APPLY_BACKEND: "register backends",

@@ -21,6 +21,7 @@ from qtasks.store.accounts import Load
 
 if TYPE_CHECKING:
     from qtasks.client.client import Client
+    from qtasks.client.direct import Direct
 
 Document = Mapping[str, Any]
 
@@ -36,23 +37,22 @@ class Known:
     load: Load
 
 
-def known(client: Client, namespace: str | None) -> list[Known]:
+def known(direct: Direct, namespace: str | None) -> list[Known]:
     """The accounts that serve `namespace`, for None all that the caller may see: those of QTASKS_CONFIG in its order,
     then the others."""
-    where = namespace or client.namespace
-    return _serving(client, client._guard.scope(Verb.ACCOUNTS, where, everywhere=namespace is None))
+    return _serving(direct, direct.guard.scope(Verb.ACCOUNTS, namespace or "default", everywhere=namespace is None))
 
 
-def documents(client: Client, namespaces: Collection[str] | None) -> list[dict[str, Any]]:
-    """The accounts that serve any of these namespaces, all for None, as plain JSON data. Which other namespaces an
-    account serves is told only to whoever may see these."""
-    visible = client._guard.caller.namespaces(Verb.ACCOUNTS)
-    return [document(one, visible) for one in _serving(client, namespaces)]
+def documents(direct: Direct, namespace: str | None) -> list[dict[str, Any]]:
+    """`known` as plain JSON data. Which other namespaces an account serves is told only to whoever may see these."""
+    found = known(direct, namespace)
+    visible = direct.guard.caller.namespaces(Verb.ACCOUNTS)
+    return [document(one, visible) for one in found]
 
 
-def _serving(client: Client, namespaces: Collection[str] | None) -> list[Known]:
-    config = client._config
-    with client._store.read() as tx:
+def _serving(direct: Direct, namespaces: Collection[str] | None) -> list[Known]:
+    config = direct.installation.config
+    with direct.store.read() as tx:
         rows = accounts.states(tx)
         return [
             _known(tx, account, rows.get(account.name))
@@ -147,19 +147,25 @@ def by_index(config: Config, index: int, namespace: str) -> Account:
     return account
 
 
+def numbered(client: Client, index: int, namespace: str) -> Account:
+    """The account that `--api-key-index` counts to in QTASKS_CONFIG; see `by_index`."""
+    return by_index(client._direct("An account's number").installation.config, index, namespace)
+
+
 def called(client: Client, name: str, namespace: str) -> Account:
     """The account of this name that serves `namespace`. Raises NotFound (`NoSuchAccount`) or Forbidden."""
-    client._guard.may(Verb.ACCOUNTS, namespace, name)
-    config = client._config
-    with client._store.read() as tx:
+    direct = client._direct("An account's name")
+    direct.guard.may(Verb.ACCOUNTS, namespace, name)
+    config = direct.installation.config
+    with direct.store.read() as tx:
         provider = accounts.names(tx).get(name)
     found = account_called(config, name, provider) if provider is not None else config.account(name)
-    if found is not None and _hidden(client, config, found):
+    if found is not None and _hidden(direct, config, found):
         found = None
-    if found is None and client._settings.embedded:
+    if found is None and direct.settings.embedded:
         found = next((own for own in _embedded(config, namespace) if own.name == name), None)
     if found is None:
-        names = ", ".join(one.account.name for one in known(client, namespace)) or "none"
+        names = ", ".join(one.account.name for one in known(direct, namespace)) or "none"
         raise NotFound(
             f"There is no account {name}.", reason="NoSuchAccount", hint=f"Accounts of {namespace}: {names}."
         )
@@ -167,9 +173,9 @@ def called(client: Client, name: str, namespace: str) -> Account:
     return found
 
 
-def _hidden(client: Client, config: Config, account: Account) -> bool:
+def _hidden(direct: Direct, config: Config, account: Account) -> bool:
     """Whether the caller is not to know of an account: it serves only namespaces in which the caller has no role."""
-    visible = client._guard.caller.namespaces(Verb.ACCOUNTS)
+    visible = direct.guard.caller.namespaces(Verb.ACCOUNTS)
     return visible is not None and not any(serves(config, account, namespace) for namespace in visible)
 
 

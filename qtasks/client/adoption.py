@@ -27,7 +27,7 @@ from qtasks.store.records import Condition, Event
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from qtasks.client.client import Client
+    from qtasks.client.direct import Direct
 
 _UNFIT = re.compile(r"[^a-z0-9.-]+")
 
@@ -49,18 +49,18 @@ class Foreign:
     """When it was submitted; about now when nobody knows."""
 
 
-def adopt(client: Client, foreign: Sequence[Foreign], namespace: str) -> dict[str, str]:
+def adopt(direct: Direct, foreign: Sequence[Foreign], namespace: str) -> dict[str, str]:
     """Make a job of each provider job that no row knows, all or none; pollers collect them like any other.
 
     Returns the jobs' ids by the provider's. Those that a row knows are left out: adopting twice makes nothing twice.
     Such a job has no circuit of its own, and is never tried again. Raises Forbidden: see `require_adoption`.
     """
     for account in {one.account.name: one.account for one in foreign}.values():
-        require_adoption(client, account, namespace)
-    source = client._guard.source(f"client/{os.getpid()}")
+        require_adoption(direct, account, namespace)
+    source = direct.guard.source(f"client/{os.getpid()}")
     for attempt in range(3):
         try:
-            with client._store.begin() as tx:
+            with direct.store.begin() as tx:
                 made = _adopted(tx, foreign, namespace, source=source)
         except IntegrityError:
             # Somebody adopted one of them meanwhile; the next look finds it known.
@@ -69,16 +69,16 @@ def adopt(client: Client, foreign: Sequence[Foreign], namespace: str) -> dict[st
         else:
             break
     if made:
-        client._hint_pollers()
+        direct.installation.hint_pollers()
     return made
 
 
-def require_adoption(client: Client, account: Account, namespace: str) -> None:
+def require_adoption(direct: Direct, account: Account, namespace: str) -> None:
     """Raise Forbidden unless the caller may adopt jobs of this account. Nobody knows whose they were, so it must be an
     operator in every namespace that the account serves."""
-    client._guard.may(Verb.RECOVER, namespace, account.name, again=True)
-    for served in served_by(client._config, account) or (None,):
-        client._guard.require(Verb.RECOVER, served, account.name)
+    direct.guard.may(Verb.RECOVER, namespace, account.name, again=True)
+    for served in served_by(direct.installation.config, account) or (None,):
+        direct.guard.require(Verb.RECOVER, served, account.name)
 
 
 def _adopted(tx: Connection, foreign: Sequence[Foreign], namespace: str, *, source: str) -> dict[str, str]:

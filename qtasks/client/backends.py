@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from qtasks.backends.modelled import model_entries, simulator_entry
+from qtasks.access import Verb
+from qtasks.backends.modelled import model_entries, model_target, simulator_entry
+from qtasks.backends.snapshots import Snapshots
+from qtasks.client import scoped
 from qtasks.client.accounts import known
+from qtasks.client.namespaces import namespace_of
 from qtasks.errors import InvalidInput, NotFound
-from qtasks.resources import Metadata, QiskitBackend
+from qtasks.resources import BackendType, QiskitBackend
 from qtasks.resources import dump as dump_resource
 from qtasks.results import timestamp
 from qtasks.scheduling.registrations import Registration, registrations
@@ -18,40 +22,44 @@ from qtasks.store import catalogue, decisions, registered
 from qtasks.store.catalogue import Entry
 
 if TYPE_CHECKING:
-    from qtasks.client.client import Client
+    from qtasks.client.direct import Direct
 
 
-def apply_backend(client: Client, resource: QiskitBackend, namespace: str | None = None) -> str:
+def apply_backend(direct: Direct, resource: QiskitBackend, namespace: str | None = None) -> str:
     """Register a device by hand, or change what was registered: `created`, `configured` or `unchanged`.
 
-    `namespace` overrides the resource's own. Raises InvalidInput (`NameMissing`, `NoUsableAccount`).
+    `namespace` overrides the resource's own. Raises InvalidInput (`NameMissing`, `NoUsableAccount`) and Forbidden.
     """
     name = resource.metadata.name
     if name is None:
         raise InvalidInput("A QiskitBackend needs metadata.name.", reason="NameMissing", hint="Jobs name it by that.")
-    where = _namespace(client, resource, namespace)
+    where = namespace_of(resource.metadata, namespace)
+    direct.guard.may(Verb.APPLY_BACKEND, where, name, again=True)
     document = dump_resource(resource)
-    (found,) = registrations([document], client._config, namespace=where, embedded=client._settings.embedded)
-    if found.problem and client._config.accounts:
+    (found,) = registrations([document], direct.installation.config, namespace=where, embedded=direct.settings.embedded)
+    if found.problem and direct.installation.config.accounts:
         raise InvalidInput(found.problem, reason="NoUsableAccount", hint="`qtasks get accounts` lists those there are.")
-    with client._store.begin() as tx:
+    with direct.store.begin() as tx:
         return registered.keep(tx, where, name, document)
 
 
-def backends(
-    client: Client, namespace: str | None = None, *, all_namespaces: bool = False, models: bool = False
-) -> list[dict[str, Any]]:
-    """The devices that the jobs of a namespace may run on, as documents: our own simulator, then by account and name;
-    with `models` also what ibm_simulator models. Nothing is asked of a provider."""
-    where = None if all_namespaces else namespace or client.namespace
-    names = [one.account.name for one in known(client, where)]
-    with client._store.read() as tx:
-        by_hand = _registrations(client, tx, where)
+def backends(direct: Direct, namespace: str | None = "default") -> list[dict[str, Any]]:
+    """The devices that the jobs of a namespace, or of all that the caller may see, may run on, as documents: our own
+    simulator, then by account and name. Nothing is asked of a provider."""
+    scope = direct.guard.scope(Verb.LIST, namespace or "default", everywhere=namespace is None)
+    return scoped.one_device_each(scoped.all_of(scope, lambda where: _devices(direct, where)))
+
+
+def _devices(direct: Direct, where: str | None, *, models: bool = False) -> list[dict[str, Any]]:
+    """The devices of one namespace, of all for None; with `models` also what ibm_simulator models."""
+    names = [one.account.name for one in known(direct, where)]
+    with direct.store.read() as tx:
+        by_hand = _registrations(direct, tx, where)
         names += [account.name for _, each in by_hand for account in each.accounts]
         entries = catalogue.of_accounts(tx, set(names))
         now = catalogue.now(tx)
     own = [simulator_entry(method="automatic", memory=None)]
-    own += model_entries(client._config.backends) if models else []
+    own += model_entries(direct.installation.config.backends) if models else []
     documents = [document(entry, now) for entry in (*own, *entries)]
     there = {(one["account"], one["name"]): one for one in documents}
     for space, each in by_hand:
@@ -59,36 +67,46 @@ def backends(
     return documents
 
 
-def backend(client: Client, name: str, namespace: str | None = None) -> list[dict[str, Any]]:
+def backend(direct: Direct, name: str, namespace: str = "default") -> list[dict[str, Any]]:
     """The devices of this name, or registered under it, one for each account, each with how wrong past estimates of its
-    start were. Raises NotFound (`BackendNotFound`)."""
-    found = [one for one in backends(client, namespace, models=True) if name in (one["name"], *one["registeredAs"])]
+    start were, and what compiling for it takes. Raises NotFound (`BackendNotFound`)."""
+    missing = _not_found(name, namespace)
+    direct.guard.known(Verb.GET, namespace, name, missing)
+    found = [one for one in _devices(direct, namespace, models=True) if name in (one["name"], *one["registeredAs"])]
     if not found:
-        where = namespace or client.namespace
-        raise NotFound(
-            f"There is no backend {name} for namespace {where}.",
-            reason="BackendNotFound",
-            hint="`qtasks get backends` lists them; a new account's appear when it has been visited.",
-        )
-    with client._store.read() as tx:
+        raise missing
+    with direct.store.read() as tx:
         for one in found:
             if one["account"] is not None:
                 one["status"]["estimates"] = accuracy_document(
                     decisions.accuracy(tx, account=one["account"], device=one["name"])
                 )
+                one["status"]["target"] = catalogue.target(tx, one["account"], one["name"])
+    for one in found:
+        if one["type"] == BackendType.IBM_SIMULATOR:
+            one["status"]["target"] = model_target(Snapshots(direct.installation.config.backends), one["name"])
     return found
 
 
-def delete_backend(client: Client, name: str, namespace: str | None = None) -> None:
-    """Take out a device that was registered by hand; jobs that run there go on. Raises NotFound (`BackendNotFound`)."""
-    where = namespace or client.namespace
-    with client._store.begin() as tx:
-        if registered.remove(tx, where, name):
+def delete_backend(direct: Direct, name: str, namespace: str = "default") -> None:
+    """Take out a device that was registered by hand; jobs that run there go on. Raises NotFound (`BackendNotFound`) and
+    Forbidden."""
+    direct.guard.known(Verb.DELETE_BACKEND, namespace, name, _not_found(name, namespace), again=True)
+    with direct.store.begin() as tx:
+        if registered.remove(tx, namespace, name):
             return
     raise NotFound(
-        f"No backend {name} is registered in namespace {where}.",
+        f"No backend {name} is registered in namespace {namespace}.",
         reason="BackendNotFound",
         hint="What a provider lists cannot be deleted; `qtasks get backends` shows what was registered by hand.",
+    )
+
+
+def _not_found(name: str, namespace: str) -> NotFound:
+    return NotFound(
+        f"There is no backend {name} for namespace {namespace}.",
+        reason="BackendNotFound",
+        hint="`qtasks get backends` lists them; a new account's appear when it has been visited.",
     )
 
 
@@ -131,15 +149,18 @@ def document(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-def _registrations(client: Client, tx: Any, namespace: str | None) -> list[tuple[str, Registration]]:
+def _registrations(direct: Direct, tx: Any, namespace: str | None) -> list[tuple[str, Registration]]:
     rows = registered.walk(tx, namespace)
     spaces = dict.fromkeys(row.namespace for row in rows)
-    embedded = client._settings.embedded
+    embedded = direct.settings.embedded
     return [
         (space, each)
         for space in spaces
         for each in registrations(
-            (row.resource for row in rows if row.namespace == space), client._config, namespace=space, embedded=embedded
+            (row.resource for row in rows if row.namespace == space),
+            direct.installation.config,
+            namespace=space,
+            embedded=embedded,
         )
     ]
 
@@ -159,13 +180,6 @@ def _shown(
             yield known_as
         known_as["registeredAs"].append(each.name)
         known_as.setdefault("namespaces", []).append(namespace)
-
-
-def _namespace(client: Client, resource: QiskitBackend, namespace: str | None) -> str:
-    if namespace is not None:
-        return Metadata(namespace=namespace).namespace
-    metadata = resource.metadata
-    return metadata.namespace if "namespace" in metadata.model_fields_set else client.namespace
 
 
 def _time(moment: datetime | None) -> str | None:

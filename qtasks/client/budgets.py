@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
+from qtasks.access import Verb
 from qtasks.alerts import status
+from qtasks.client import scoped
+from qtasks.client.namespaces import namespace_of
 from qtasks.errors import InvalidInput, NotFound, Unavailable
 from qtasks.lifecycle import Stage
 from qtasks.queue import Hint
-from qtasks.resources import Metadata, Money, QiskitBudget
+from qtasks.resources import Money, QiskitBudget
+from qtasks.resources.budget import BudgetSelector
 from qtasks.results import timestamp
 from qtasks.store import alerts, balances, budget_waits, ledger
 from qtasks.store import budgets as store
@@ -24,58 +28,69 @@ from qtasks.store.costs import Spent
 from qtasks.store.types import moment
 
 if TYPE_CHECKING:
-    from qtasks.client.client import Client
+    from qtasks.client.direct import Direct
 
 
-def apply_budget(client: Client, resource: QiskitBudget, namespace: str | None = None) -> str:
+def apply_budget(direct: Direct, resource: QiskitBudget, namespace: str | None = None) -> str:
     """Keep a budget: `created`, `unchanged`, or `configured` when it was there with another spec. Jobs that waited for
     it go on where there is enough now.
 
     `namespace` overrides the resource's own. What was spent in its current period counts, also from before it was made.
-    A budget for jobs of other namespaces (`resource.spans_namespaces(namespace)`) is for administrators: whoever calls
-    this has to see to that. Raises InvalidInput (`NameMissing`).
+    A budget for jobs of other namespaces (`resource.spans_namespaces(namespace)`) is for admins of all of them. Raises
+    InvalidInput (`NameMissing`) and Forbidden.
     """
     name = resource.metadata.name
     if name is None:
         raise InvalidInput("A QiskitBudget needs metadata.name.", reason="NameMissing")
-    where = namespace_of(client, resource, namespace)
-    with client._store.begin() as tx:
+    where = namespace_of(resource.metadata, namespace)
+    _require_to_change(direct, Verb.APPLY_BUDGET, name, where, resource)
+    with direct.store.begin() as tx:
         done = store.apply(tx, resource, where, name)
     if done != "unchanged":
-        wake(client)
+        wake(direct)
     return done
 
 
-def namespace_of(client: Client, resource: QiskitBudget, namespace: str | None = None) -> str:
-    """The namespace in which a budget is kept that is applied with `namespace`."""
-    if namespace is not None:
-        return Metadata(namespace=namespace).namespace
-    metadata = resource.metadata
-    return metadata.namespace if "namespace" in metadata.model_fields_set else client.namespace
+def _require_to_change(
+    direct: Direct, verb: Verb, name: str, namespace: str, resource: QiskitBudget | None = None
+) -> None:
+    """Raise Forbidden unless the caller may apply, or without a resource delete, a budget. One that is for jobs of
+    other namespaces, or was, is for who may do so in all of them."""
+    spans = resource is not None and resource.spans_namespaces(namespace)
+    with direct.store.read() as tx:
+        for there in store.walk(tx, namespace=namespace, name=name):
+            chosen = BudgetSelector.model_validate(there.resource["spec"].get("selector", {})).namespaces
+            spans = spans or (chosen is not None and set(chosen) != {namespace})
+    direct.guard.may(verb, None if spans else namespace, name, again=True)
 
 
-def wake(client: Client) -> list[str]:
+def wake(direct: Direct) -> list[str]:
     """Let the jobs go on for which budgets have something now; returns their ids."""
-    with client._store.begin() as tx:
+    with direct.store.begin() as tx:
         woken = ledger.wake(tx)
     with suppress(Unavailable):  # the reconciler publishes again
         for row in woken:
-            client._publisher.suggest(Hint(Stage.SCHEDULING, row.id, row.name, row.priority))
+            direct.installation.publisher.suggest(Hint(Stage.SCHEDULING, row.id, row.name, row.priority))
     return [row.id for row in woken]
 
 
-def budgets(client: Client, namespace: str | None = None, all_namespaces: bool = False) -> list[dict[str, Any]]:
-    """The budgets that are kept in a namespace, or in all, as documents: by namespace and name."""
-    with client._store.read() as tx:
-        found = store.walk(tx, namespace=None if all_namespaces else namespace or client.namespace)
-        return _documents(tx, found)
+def budgets(direct: Direct, namespace: str | None = "default") -> list[dict[str, Any]]:
+    """The budgets that are kept in a namespace, or in all that the caller may see, as documents: by namespace and
+    name."""
+    scope = direct.guard.scope(Verb.LIST, namespace or "default", everywhere=namespace is None)
+    with direct.store.read() as tx:
+        return scoped.all_of(scope, lambda where: _documents(tx, store.walk(tx, namespace=where)))
 
 
-def budget(client: Client, name: str, namespace: str | None = None) -> dict[str, Any]:
+def budget(direct: Direct, name: str, namespace: str = "default") -> dict[str, Any]:
     """One budget as a document, with the jobs that wait for it in `status.waiting`. Raises NotFound
     (`BudgetNotFound`)."""
-    where = namespace or client.namespace
-    with client._store.read() as tx:
+    direct.guard.known(Verb.GET, namespace, name, _not_found(name, namespace))
+    return _budget(direct, name, namespace)
+
+
+def _budget(direct: Direct, name: str, where: str) -> dict[str, Any]:
+    with direct.store.read() as tx:
         found = store.walk(tx, namespace=where, name=name)
         if not found:
             raise _not_found(name, where)
@@ -90,35 +105,50 @@ def budget(client: Client, name: str, namespace: str | None = None) -> dict[str,
     return one
 
 
-def delete_budget(client: Client, name: str, namespace: str | None = None) -> dict[str, Any]:
+def delete_budget(direct: Direct, name: str, namespace: str = "default") -> dict[str, Any]:
     """Keep a budget no longer; returns what it was. Jobs that waited for it go on; what was charged stays in the
-    ledger. Raises NotFound (`BudgetNotFound`)."""
-    where = namespace or client.namespace
-    was = budget(client, name, where)
-    with client._store.begin() as tx:
-        if not store.remove(tx, where, name):
-            raise _not_found(name, where)
-    wake(client)
+    ledger. Raises NotFound (`BudgetNotFound`) and Forbidden."""
+    direct.guard.known(Verb.GET, namespace, name, _not_found(name, namespace))
+    _require_to_change(direct, Verb.DELETE_BUDGET, name, namespace)
+    was = _budget(direct, name, namespace)
+    with direct.store.begin() as tx:
+        if not store.remove(tx, namespace, name):
+            raise _not_found(name, namespace)
+    wake(direct)
     return was
 
 
 def costs(
-    client: Client,
+    direct: Direct,
     by: str = "namespace",
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    namespace: str | None = None,
-    all_namespaces: bool = False,
+    namespace: str | None = "default",
 ) -> list[dict[str, Any]]:
-    """What jobs cost from `since` until just before `until`, by namespace, cost-center, backend, account, month (of
-    UTC), job or label:KEY; the dearest first. Amounts are `Decimal` US dollars, exact.
+    """What jobs of a namespace, or of all that the caller may see, cost from `since` until just before `until`, by
+    namespace, cost-center, backend, account, month (of UTC), job or label:KEY; the dearest first. Amounts are `Decimal`
+    US dollars, exact.
 
     Raises InvalidInput (`UnknownGroup`).
     """
-    where = None if all_namespaces else namespace or client.namespace
-    with client._store.read() as tx:
-        return [_spent(by, row) for row in spending.costs(tx, by, since=since, until=until, namespace=where)]
+    scope = direct.guard.scope(Verb.COSTS, namespace or "default", everywhere=namespace is None)
+    with direct.store.read() as tx:
+
+        def found(where: str | None) -> list[dict[str, Any]]:
+            return [_spent(by, row) for row in spending.costs(tx, by, since=since, until=until, namespace=where)]
+
+        groups = scoped.all_of(scope, found)
+    return groups if scope is None or len(scope) == 1 else scoped.added_up(by, groups)
+
+
+def discrepancies(direct: Direct) -> list[str]:
+    """Where the books of what was charged do not agree to the micro-dollar, a sentence for each. Whoever may not see
+    the costs of all namespaces is told nothing."""
+    if not direct.guard.sees(Verb.COSTS, None):
+        return []
+    with direct.store.read() as tx:
+        return spending.discrepancies(tx)
 
 
 def _spent(by: str, row: Spent) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What a job's row says in the fourth seed's words: its state in a word, its line, its entry in the results. Pure."""
+"""What a job says in the fourth seed's words: its state in a word, its line, its entry in the results. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from qtasks.client.jobs_file import FIELDS, Entry, Status
@@ -27,11 +28,40 @@ def status_of(row: Any) -> Status:
     return _STATUSES.get(Phase(row.phase), Status.SUBMITTED)
 
 
-def word(status: Status, row: Any | None) -> str:
-    """How IBM would call it: QUEUED, RUNNING, DONE, ERROR or CANCELLED. What waits here, or for a retry, is QUEUED."""
-    if row is not None and row.phase == Phase.RUNNING and (row.account is None or row.provider_state == "running"):
-        return "RUNNING"
-    return _WORDS[status]
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A job when it was looked at, as plain JSON data."""
+
+    id: str
+    name: str
+    namespace: str
+    at_provider: bool
+    """Whether its provider has it and it is not final."""
+    running: bool
+    """Whether it runs, there or here; what waits, or for a retry, does not."""
+    line: Entry
+    quantum_seconds: float | None
+    cost: str
+    """In US dollars, as "$1.60"."""
+
+
+def collected_of(row: Any, accounts: Sequence[str]) -> Collected:
+    """The job of a row (see `store.jobs.get_all`). `accounts`: the names in the order of QTASKS_CONFIG."""
+    return Collected(
+        id=row.id,
+        name=row.name,
+        namespace=row.namespace,
+        at_provider=not Phase(row.phase).final and row.account is not None and row.provider_job_id is not None,
+        running=row.phase == Phase.RUNNING and (row.account is None or row.provider_state == "running"),
+        line=line_of(row, accounts),
+        quantum_seconds=row.provider_quantum_seconds,
+        cost=dollars(row.cost_micros),
+    )
+
+
+def word(status: Status, *, running: bool = False) -> str:
+    """How IBM would call it: QUEUED, RUNNING, DONE, ERROR or CANCELLED."""
+    return "RUNNING" if running and not status.final else _WORDS[status]
 
 
 def line_of(row: Any, accounts: Sequence[str]) -> Entry:
@@ -100,16 +130,18 @@ def _ordered(entry: Entry) -> Entry:
     return {name: entry[name] for name in (*first, *(name for name in entry if name not in first))}
 
 
-def collected(entry: Entry, row: Any | None, result: JobResult | None) -> Entry:
+def entry_of(entry: Entry, job: Collected | None, result: JobResult | None) -> Entry:
     """A job in the results: its line, then error, completion time, counts, usage and provenance. What does not apply is
-    null. Counts have Qiskit's keys, quantum time is in seconds, cost in US dollars as "$1.60"."""
+    null, as are the counts of a job of several circuits. Counts have Qiskit's keys, quantum time is in seconds, cost in
+    US dollars as "$1.60"."""
+    counts = None if result is None else result.summary()
     return {
         **entry,
         "error": entry.get("error"),
         "completion_time": entry.get("completion_time"),
-        "counts": None if result is None else dict(sorted(result.get_counts().items())),
-        "quantum_seconds": None if row is None else row.provider_quantum_seconds,
-        "cost": None if row is None else dollars(row.cost_micros),
+        "counts": None if counts is None else dict(sorted(counts.items())),
+        "quantum_seconds": None if job is None else job.quantum_seconds,
+        "cost": None if job is None else job.cost,
         "provenance": None if result is None else result.provenance.to_dict(),
     }
 

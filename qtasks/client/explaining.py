@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from qtasks.circuits import binding, formats
@@ -11,29 +10,26 @@ from qtasks.circuits.analysis import analyse
 from qtasks.circuits.fingerprint import fingerprint
 from qtasks.client.accounts import known
 from qtasks.client.backends import accuracy_document
-from qtasks.client.submission import from_resource, is_resource, jobs_of, read_circuit
+from qtasks.client.submission import Submission
 from qtasks.config import Account
-from qtasks.costs.prices import PriceList
 from qtasks.errors import InvalidInput, NotFound
-from qtasks.resources import QiskitJob
 from qtasks.scheduling import explanation
 from qtasks.scheduling.candidates import AccountFacts, job_facts
 from qtasks.scheduling.choosing import Chooser
 from qtasks.scheduling.registrations import eligible, registrations, with_accounts
-from qtasks.scheduling.selection import Selection
 from qtasks.store import decisions, jobs, registered
 
 if TYPE_CHECKING:
-    from qtasks.client.client import Client
+    from qtasks.client.direct import Direct
 
 
-def explain(client: Client, job_id: str) -> dict[str, Any]:
+def explain(direct: Direct, job_id: str) -> dict[str, Any]:
     """What was decided about a job, for its latest attempt: `selection` (see `scheduling.explanation.as_data`) and the
     same as `columns` and `rows` of text; `earlier` selections; `estimates`, how wrong past ones of its namespace were.
 
     Raises NotFound (`JobNotFound`, `NothingChosen`).
     """
-    with client._store.read() as tx:
+    with direct.store.read() as tx:
         job = jobs.get(tx, job_id)
         found = decisions.of_job(tx, job_id)
         accuracy = decisions.accuracy(tx, namespace=job.namespace)
@@ -58,68 +54,46 @@ def shown(data: Any) -> dict[str, Any]:
     return {"selection": data, "columns": list(explanation.COLUMNS), "rows": explanation.table(data)}
 
 
-def estimate(
-    client: Client,
-    what: Any,
-    *,
-    namespace: str | None = None,
-    prices: PriceList | None = None,
-    simulator_rate: Decimal = Decimal(0),
-    **options: Any,
-) -> list[dict[str, Any]]:
-    """What jobs would run on, and cost, if they were submitted now: a document for each, as `explain` gives it.
+def estimate(direct: Direct, submission: Submission, namespace: str) -> dict[str, Any]:
+    """What a job of `namespace` would run on, and cost, if it were submitted now, as `explain` gives it.
 
-    `what` and `options` are those of `Client.submit`. The circuits are read in this process, so they should be one's
-    own. Raises InvalidInput (`SourceMustRun`): what a Python source gives is known when the sandbox has run it, and
-    what lies elsewhere when it has been fetched.
+    The circuit is read in this process, so it should be the caller's own, or small. Raises InvalidInput
+    (`SeveralCircuits`, `SourceMustRun`): what a Python source gives is known when the sandbox has run it, and what lies
+    elsewhere when it has been fetched.
     """
-    return [
-        {"job": {"name": job.metadata.name, "namespace": where}, **shown(explanation.as_data(found))}
-        for job, where, found in (
-            _estimated(client, job, data, namespace, prices, simulator_rate)
-            for job, data in _jobs(client, what, options)
-        )
-    ]
-
-
-def _jobs(client: Client, what: Any, options: dict[str, Any]) -> Sequence[tuple[QiskitJob, tuple[str | None, Any]]]:
-    if is_resource(what):
-        found = [(job, from_resource(job, client._settings)) for job in jobs_of(what)]
-        return [(job, (submission.format, submission.data)) for job, submission in found]
-    backend = options.pop("backend", None)
-    name, labels = options.pop("name", None), options.pop("labels", None)
-    return [(client._template(name, labels, backend, options).job, read_circuit(what))]
-
-
-def _estimated(
-    client: Client,
-    job: QiskitJob,
-    given: tuple[str | None, Any],
-    namespace: str | None,
-    prices: PriceList | None,
-    rate: Decimal,
-) -> tuple[QiskitJob, str, Selection]:
-    where = namespace or (job.metadata.namespace if "namespace" in job.metadata.model_fields_set else client.namespace)
-    circuit = _circuit(job, *given)
-    config, embedded = client._config, client._settings.embedded
-    with client._store.read() as tx:
-        resources = [row.resource for row in registered.walk(tx, where)]
-    by_hand = registrations(resources, config, namespace=where, embedded=embedded)
+    job, circuit = submission.template.job, _circuit(submission)
+    config, embedded = direct.installation.config, direct.settings.embedded
+    with direct.store.read() as tx:
+        resources = [row.resource for row in registered.walk(tx, namespace)]
+    by_hand = registrations(resources, config, namespace=namespace, embedded=embedded)
     facts = job_facts(
         job.spec,
-        namespace=where,
+        namespace=namespace,
         fingerprint=fingerprint(circuit),
         analysis=analyse(circuit),
-        with_accounts=with_accounts(config, where),
+        with_accounts=with_accounts(config, namespace),
         budgeted=job.spec.budget is not None,
     )
-    accounts = eligible(config, job.spec, by_hand, namespace=where, embedded=embedded)
-    chooser = Chooser(client._store, devices=config.backends, prices=prices, simulator_rate=rate)
-    stand = _standing(client, where, accounts)
-    return job, where, chooser.choose(facts, stand, lambda: formats.dump(circuit), registered=by_hand)
+    accounts = eligible(config, job.spec, by_hand, namespace=namespace, embedded=embedded)
+    chooser = Chooser(
+        direct.store,
+        devices=config.backends,
+        prices=direct.installation.prices,
+        simulator_rate=direct.settings.simulator_rate,
+    )
+    stand = _standing(direct, namespace, accounts)
+    found = chooser.choose(facts, stand, lambda: formats.dump(circuit), registered=by_hand)
+    return {"job": {"name": job.metadata.name, "namespace": namespace}, **shown(explanation.as_data(found))}
 
 
-def _circuit(job: QiskitJob, form: str | None, data: Any) -> Any:
+def _circuit(submission: Submission) -> Any:
+    if submission.format == formats.PUBS:
+        raise InvalidInput(
+            "An estimate is of one circuit, and this job has several.",
+            reason="SeveralCircuits",
+            hint="Estimate them one by one, or submit the job: a budget (spec.budget) holds it back if it is too dear.",
+        )
+    data, form = submission.data, submission.format
     if data is None or form == formats.PYTHON:
         raise InvalidInput(
             "What the circuit is will be known when it has been "
@@ -128,11 +102,11 @@ def _circuit(job: QiskitJob, form: str | None, data: Any) -> Any:
             hint="Give OpenQASM or QPY, or submit the job: a budget (spec.budget) holds it back if it is too dear.",
         )
     circuit = formats.read(data, str(form))
-    return binding.bind(circuit, job.spec.execution.parameters)
+    return binding.bind(circuit, submission.template.job.spec.execution.parameters)
 
 
-def _standing(client: Client, namespace: str, accounts: Sequence[Account]) -> list[AccountFacts]:
-    stand = {one.account.name: one for one in known(client, namespace)}
+def _standing(direct: Direct, namespace: str, accounts: Sequence[Account]) -> list[AccountFacts]:
+    stand = {one.account.name: one for one in known(direct, namespace)}
     found = []
     for account in accounts:
         one = stand.get(account.name)

@@ -31,6 +31,10 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Tries each part in turn; nothing is left behind, and what is wrong with one does not keep the others from it."""
     yield Finding("versions", True, f"Python {platform.python_version()}, {_versions()}")
+    if settings.api_url:
+        # What lies behind the API is not this machine's to reach.
+        yield _tried("api", _api, settings)
+        return
     yield _tried("database", _database, settings)
     yield _tried("broker", _broker, settings)
     yield _tried("objects", _objects, settings)
@@ -48,6 +52,17 @@ def _tried(part: str, probe: Callable[[Settings], tuple[bool | None, str]], sett
 
 def _versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+
+
+def _api(settings: Settings) -> tuple[bool | None, str]:
+    from qtasks.client.rest import Rest
+
+    rest = Rest(settings)
+    try:
+        name = rest.whoami()["name"]
+    finally:
+        rest.close()
+    return True, f"{settings.api_url} answers; you are {name} there"
 
 
 def _database(settings: Settings) -> tuple[bool | None, str]:

@@ -32,7 +32,7 @@ def import_unknown(client: Client, wanted: Iterable[Wanted], account: Account | 
         one.news, one.entry = gone, {**one.entry, **gone}
     unknown = [one for one in unknown if one not in lost]
     foreign = [_foreign(one.entry, account or _account_of(client, one.entry)) for one in unknown]
-    made = adopt(client, foreign, client.namespace) if foreign else {}
+    made = adopt(client._direct("Importing"), foreign, client.namespace) if foreign else {}
     for one, job_id in zip(unknown, ids_of(client, [one.entry for one in unknown]), strict=True):
         one.job_id = job_id
     return list(made.values())
@@ -43,8 +43,8 @@ def _account_of(client: Client, entry: Entry) -> Account:
     if isinstance(name, str):
         return accounts.called(client, name, client.namespace)
     if index is not None:
-        return accounts.by_index(client._config, index, client.namespace)
-    known = accounts.known(client, client.namespace)
+        return accounts.numbered(client, index, client.namespace)
+    known = accounts.known(client._direct("Importing"), client.namespace)
     if len(known) == 1:
         return known[0].account
     raise InvalidInput(

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from qtasks.access import Verb
-from qtasks.client.provider import queue_position
-from qtasks.errors import JobFailed, QTasksError
+from qtasks.client.progress import watching
 from qtasks.lifecycle import Phase
-from qtasks.results import JobResult, decode
-from qtasks.store import provider_jobs, records
+from qtasks.results import JobResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from qtasks.client.client import Client
-    from qtasks.objects import ObjectStore
-
-
-def stored_result(objects: ObjectStore, row: Any) -> JobResult:
-    """The result of a Completed job's row. Raises QTasksError (`ResultCorrupt`) when the stored bytes are not those
-    that were written, NotFound when they are gone."""
-    data = objects.get(row.result_key, row.result_offset, row.result_length)
-    if hashlib.sha256(data).hexdigest() != row.result_sha256:
-        raise QTasksError(
-            f"The stored result of job {row.name} is not the one that was written.",
-            reason="ResultCorrupt",
-            hint="Restore the object store from its backup, or run the job again.",
-            details={"object_key": row.result_key},
-        )
-    return decode(data)
 
 
 class Job:
@@ -47,16 +28,21 @@ class Job:
     def __repr__(self) -> str:
         return f"<Job {self.namespace}/{self.name} {self._id}>"
 
+    def _repr_html_(self) -> str:
+        from qtasks.client.notebook import job_html
+
+        return job_html(self.to_dict())
+
     def job_id(self) -> str:
         """The id under which any process can find the job again: `client.job(id)`."""
         return self._id
 
     def status(self) -> Phase:
         """The phase of the job: `Pending`, `Validating`, `Scheduling`, `Running`, `Retrying`, or a final one."""
-        self._client._guard.jobs(Verb.GET, [self._id])
-        return self._client._phases([self._id])[self._id]
+        return self._client._gateway.phases([self._id])[self._id]
 
     def in_final_state(self) -> bool:
+        """Whether the job is Completed, Failed or Cancelled."""
         return self.status().final
 
     def done(self) -> bool:
@@ -64,15 +50,22 @@ class Job:
         return self.status() is Phase.COMPLETED
 
     def running(self) -> bool:
+        """Whether the job is Running."""
         return self.status() is Phase.RUNNING
 
     def cancelled(self) -> bool:
+        """Whether the job is Cancelled."""
         return self.status() is Phase.CANCELLED
 
     def wait_for_final_state(
-        self, timeout: float | None = None, *, seen: Callable[[Phase], None] | None = None
+        self,
+        timeout: float | None = None,
+        *,
+        seen: Callable[[Phase], None] | None = None,
+        progress: bool = False,
     ) -> Phase:
-        """Wait until the job is final, at most `timeout` seconds, and return its phase; `seen` is told of each phase.
+        """Wait until the job is final, at most `timeout` seconds, and return its phase; `seen` is told of each phase,
+        and with `progress` a bar shows it, in a notebook and on a terminal.
 
         Raises WaitTimeout; the job goes on.
         """
@@ -81,63 +74,66 @@ class Job:
         def note(_job_id: str, phase: Phase) -> None:
             if not last or last[-1] is not phase:
                 last.append(phase)
+                show(self._id, phase)
                 if seen is not None:
                     seen(phase)
 
-        self._client.wait([self], timeout=timeout, seen=note)
+        with watching({self._id: self.name}, show=progress) as show:
+            self._client.wait([self], timeout=timeout, seen=note)
         return last[-1]
 
-    def result(self, timeout: float | None = None) -> JobResult:
-        """Wait for the job, at most `timeout` seconds, and return its result.
+    def result(self, timeout: float | None = None, *, progress: bool = False) -> JobResult:
+        """Wait for the job, at most `timeout` seconds, with `progress` showing a bar, and return its result.
 
         Raises JobFailed with the job's own reason and message when it failed or was cancelled, WaitTimeout when it is
         not final in time, and QTasksError (reason `ResultCorrupt`) when the stored bytes are not those that were
         written.
         """
-        phase = self.wait_for_final_state(timeout)
-        row = self._client._row(self._id, Verb.RESULTS)
-        if phase is not Phase.COMPLETED:
-            raise JobFailed(
-                f"Job {self.name} {phase.value.lower()}: {row.message}",
-                reason=row.reason,
-                hint="",
-                details={"job_id": self._id, "phase": phase.value},
-            )
-        return stored_result(self._client._objects, row)
+        self.wait_for_final_state(timeout, progress=progress)
+        return self._client._gateway.result(self._id)
+
+    def plot_histogram(self, **options: Any) -> Any:
+        """The counts of the job's result as a matplotlib figure: see `JobResult.plot_histogram`."""
+        return self.result().plot_histogram(**options)
 
     def cancel(self) -> bool:
         """Cancel the job at whatever phase it is; False when it was final already."""
         return bool(self._client.cancel([self]))
 
+    def redeliver(self) -> None:
+        """Have the result delivered to the job's `spec.output` again, as after its secret was corrected; how that goes
+        is in condition OutputDelivered. Raises Conflict (`JobNotCompleted`), InvalidInput (`NoOutput`)."""
+        self._client._gateway.redeliver(self._id)
+
     def metrics(self) -> dict[str, Any]:
         """Times in seconds, transpiled depth and gates, method and seed; empty before the job is Completed."""
-        return dict(self._client._row(self._id).metrics or {})
+        return dict(self._status().get("metrics", {}))
 
     def provider_job_id(self) -> str | None:
         """The provider's id of the latest attempt's job; None for a simulation, and until the provider has answered."""
-        found = self._client._row(self._id).provider_job_id
+        found = self._status().get("provider", {}).get("jobId")
         return None if found is None else str(found)
 
     def usage(self) -> float:
         """Quantum seconds that the provider counted for the job, all attempts together; 0.0 for a simulation."""
-        self._client._guard.jobs(Verb.GET, [self._id])
-        with self._client._store.read() as tx:
-            rows = provider_jobs.all_of(tx, self._id)
-        return float(sum(row.quantum_seconds or 0.0 for row in rows))
+        attempts = self._status().get("attempts", [])
+        return float(sum(attempt.get("quantumSeconds", 0.0) for attempt in attempts))
 
     def queue_position(self) -> int | None:
         """The job's place in its provider's queue, 1 for the next; None where it waits in none, or nobody knows."""
-        return queue_position(self._client._row(self._id))
+        found = self._status().get("provider", {}).get("queuePosition")
+        return None if found is None else int(found)
+
+    def _status(self) -> Mapping[str, Any]:
+        status: Mapping[str, Any] = self._client.describe(self._id)["status"]
+        return status
 
     def logs(self, *, after: int = 0) -> str:
         """What happened to the job and what its source printed, a line each with its time in UTC."""
-        self._client._guard.jobs(Verb.LOGS, [self._id])
-        with self._client._store.read() as tx:
-            events = records.events_of(tx, self._id, after=after)
         return "".join(
-            f"{event.at:%Y-%m-%dT%H:%M:%S.%f}Z {'WARNING' if event.warning else 'INFO   '} "
-            f"{event.reason}: {event.message}\n"
-            for _, event in events
+            f"{event['time']} {'WARNING' if event['type'] == 'Warning' else 'INFO   '} "
+            f"{event['reason']}: {event['message']}\n"
+            for event in self._client.events(self._id, after=after)
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -70,11 +70,12 @@ def find(client: Client, account: Account, since: datetime) -> list[Found]:
     Asks the provider in this process, with the account's secret. Raises what `Backend.listing` does, and NotFound for
     a secret that is not there; Forbidden as `require_adoption`.
     """
-    require_adoption(client, account, client.namespace)
-    backend = open_backend(account, lambda: _credentials(client._settings, account))
+    direct = client._direct("Recovery")
+    require_adoption(direct, account, client.namespace)
+    backend = open_backend(account, lambda: _credentials(direct.settings, account))
     tagged = [(job, match) for job in backend.listing(since=since) if (match := _tag_of(job))]
     found: list[Found] = []
-    with client._store.read() as tx:
+    with direct.store.read() as tx:
         for start in range(0, len(tagged), _AT_ONCE):
             found += _unknown(tx, account, tagged[start : start + _AT_ONCE])
     return sorted(found, key=lambda one: one.job.created_at or since)
@@ -120,7 +121,7 @@ def adopt_found(client: Client, account: Account, found: Sequence[Found]) -> lis
         for one in found
         if not one.wanted
     ]
-    made = adopt(client, foreign, client.namespace) if foreign else {}
+    made = adopt(client._direct("Recovery"), foreign, client.namespace) if foreign else {}
     for one in found:
         one.adopted = made.get(one.job.id)
     return list(made.values())

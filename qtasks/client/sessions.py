@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtasks.access import Verb
 from qtasks.backends.accounts import accounts_for
-from qtasks.config import Config, load_config
+from qtasks.client.namespaces import namespace_of
+from qtasks.config import Config
 from qtasks.errors import Conflict, InvalidInput, NotFound
-from qtasks.resources import BackendType, Metadata, QiskitSession
+from qtasks.resources import BackendType, QiskitSession
 from qtasks.resources import dump as dump_resource
 from qtasks.results import timestamp
 from qtasks.store import accounts
@@ -17,12 +18,12 @@ from qtasks.store import sessions as store
 from qtasks.store.sessions import ACTIVE, CLOSED
 
 if TYPE_CHECKING:
-    from qtasks.client.client import Client
+    from qtasks.client.direct import Direct
 
 _API_VERSION = "quantum.io/v1"
 
 
-def apply_session(client: Client, resource: QiskitSession, namespace: str | None = None) -> str:
+def apply_session(direct: Direct, resource: QiskitSession, namespace: str | None = None) -> str:
     """Declare a session, which its first job opens; `created`, or `unchanged` when it is there with the same spec.
 
     `namespace` overrides the resource's own. Raises InvalidInput (`NameMissing`, `SessionsNotOnOpenPlan`, and what is
@@ -31,11 +32,11 @@ def apply_session(client: Client, resource: QiskitSession, namespace: str | None
     name = resource.metadata.name
     if name is None:
         raise InvalidInput("A QiskitSession needs metadata.name.", reason="NameMissing", hint="Jobs name it by that.")
-    where = _namespace(client, resource, namespace)
-    client._guard.may(Verb.APPLY_SESSION, where, name, again=True)
+    where = namespace_of(resource.metadata, namespace)
+    direct.guard.may(Verb.APPLY_SESSION, where, name, again=True)
     document = dump_resource(resource)
     spec = resource.spec
-    account = _account(client, resource, where)
+    account = _account(direct, resource, where)
     values = {
         "resource": document,
         "account": account,
@@ -43,7 +44,7 @@ def apply_session(client: Client, resource: QiskitSession, namespace: str | None
         "mode": spec.mode.value,
         "max_seconds": store.seconds_of(None if spec.max_time is None else spec.max_time.written),
     }
-    with client._store.begin() as tx:
+    with direct.store.begin() as tx:
         there = store.get(tx, where, name, lock=True)
         if there is not None and there.deleted_at is None and there.resource is not None:
             if there.resource["spec"] == document["spec"]:
@@ -60,45 +61,43 @@ def apply_session(client: Client, resource: QiskitSession, namespace: str | None
                 hint="Apply it again when `qtasks get sessions` shows it as closed, or use another name.",
             )
         created = store.declare(tx, where, name, values)
-    return "created" if created else apply_session(client, resource, where)
+    return "created" if created else apply_session(direct, resource, where)
 
 
-def sessions(client: Client, namespace: str | None = None, all_namespaces: bool = False) -> list[dict[str, Any]]:
+def sessions(direct: Direct, namespace: str | None = "default") -> list[dict[str, Any]]:
     """The sessions of a namespace, or of all that one may see, as documents: by namespace and name."""
-    scope = client._guard.scope(Verb.LIST, namespace or client.namespace, everywhere=all_namespaces)
-    with client._store.read() as tx:
+    scope = direct.guard.scope(Verb.LIST, namespace or "default", everywhere=namespace is None)
+    with direct.store.read() as tx:
         rows = [row for each in ((None,) if scope is None else scope) for row in store.walk(tx, namespace=each)]
     return [document(row) for row in rows]
 
 
-def session(client: Client, name: str, namespace: str | None = None) -> dict[str, Any]:
+def session(direct: Direct, name: str, namespace: str = "default") -> dict[str, Any]:
     """One session as a document. Raises NotFound (`SessionNotFound`)."""
-    where = namespace or client.namespace
-    client._guard.known(Verb.GET, where, name, _not_found(name, where))
-    with client._store.read() as tx:
-        found = store.walk(tx, namespace=where, name=name)
+    direct.guard.known(Verb.GET, namespace, name, _not_found(name, namespace))
+    with direct.store.read() as tx:
+        found = store.walk(tx, namespace=namespace, name=name)
     if not found:
-        raise _not_found(name, where)
+        raise _not_found(name, namespace)
     return document(found[0])
 
 
-def delete_session(client: Client, name: str, namespace: str | None = None) -> dict[str, Any]:
+def delete_session(direct: Direct, name: str, namespace: str = "default") -> dict[str, Any]:
     """Let no more jobs into a session and have it closed at once; returns it as a document. Deleting twice is harmless.
 
     Jobs that are at the provider run to their end; those that still wait fail as `SessionClosed`. Raises NotFound
     (`SessionNotFound`).
     """
-    where = namespace or client.namespace
-    client._guard.known(Verb.DELETE_SESSION, where, name, _not_found(name, where), again=True)
-    with client._store.begin() as tx:
-        row = store.delete(tx, where, name)
+    direct.guard.known(Verb.DELETE_SESSION, namespace, name, _not_found(name, namespace), again=True)
+    with direct.store.begin() as tx:
+        row = store.delete(tx, namespace, name)
         if row is None:
-            raise _not_found(name, where)
+            raise _not_found(name, namespace)
         if row.account is not None and row.state in ACTIVE:
             accounts.wake(tx, [row.account])
     if row.state in ACTIVE:
-        client._hint_pollers()
-    return session(client, name, where)
+        direct.installation.hint_pollers()
+    return session(direct, name, namespace)
 
 
 def document(row: Any) -> dict[str, Any]:
@@ -158,22 +157,15 @@ def _spec(row: Any) -> dict[str, Any]:
     return {"backend": known, "maxTime": row.max_seconds, "mode": row.mode}
 
 
-def _namespace(client: Client, resource: QiskitSession, namespace: str | None) -> str:
-    if namespace is not None:
-        return Metadata(namespace=namespace).namespace
-    metadata = resource.metadata
-    return metadata.namespace if "namespace" in metadata.model_fields_set else client.namespace
-
-
-def _account(client: Client, resource: QiskitSession, namespace: str) -> str | None:
+def _account(direct: Direct, resource: QiskitSession, namespace: str) -> str | None:
     """The account that a session is bound to from the beginning, checked for being able to hold one; None when its
     first job decides."""
     from qtasks.stages.remote.sessions import with_sessions
 
-    spec, settings = resource.spec, client._settings
+    spec, settings = resource.spec, direct.settings
     if spec.backend.type is not BackendType.IBM_QUANTUM:
         return None
-    config = load_config(settings.config_file)
+    config = direct.installation.config
     if config == Config() and not settings.embedded:
         return spec.backend.account  # the workers know the accounts, and refuse its jobs where they must
     found = accounts_for(config, spec.backend, spec.credentials, namespace=namespace, embedded=settings.embedded)

@@ -1,10 +1,9 @@
-"""From what a user hands over to the rows of a job: circuits in every form, resources, files."""
+"""What a user hands over, as a submission: circuits in every form, resources, files."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 import re
 import uuid
@@ -13,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtasks.circuits.formats import detect, dump
+from qtasks.circuits.formats import PUBS, PYTHON, detect, dump
+from qtasks.circuits.pubs import extent
+from qtasks.circuits.pubs import parse as parse_pubs
 from qtasks.errors import InvalidInput
-from qtasks.objects import keys
-from qtasks.resources import CircuitSource, Program, QiskitJob, Resource, load, parse
+from qtasks.resources import CircuitFormat, CircuitSource, Program, QiskitJob, Resource, load, parse
 from qtasks.resources import dump as dump_resource
 from qtasks.settings import Settings
-from qtasks.store.ids import new_id
-from qtasks.store.jobs import NewJob
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -62,6 +60,42 @@ class Submission:
     template: Template
     format: str | None
     data: bytes | None
+    git_commit: str | None = None
+    """The commit of the folder that it was submitted from."""
+    all_shots: int | None = None
+    """Shots of all runs together, of a job of several circuits."""
+
+    @property
+    def shots(self) -> int:
+        """How often circuits are run, all runs of the job counted."""
+        return self.template.job.spec.execution.shots if self.all_shots is None else self.all_shots
+
+    @property
+    def batchable(self) -> bool:
+        """Whether it may be validated together with others. Each Python source has a sandbox child of its own, so has
+        a job of several circuits, and nobody waits for another's fetch; the rest share one."""
+        return self.data is not None and self.format not in (PYTHON, PUBS)
+
+
+def options_template(
+    name: str | None,
+    labels: Mapping[str, str] | None,
+    backend: str | Mapping[str, Any] | None,
+    execution: Mapping[str, Any],
+) -> Template:
+    """The options of a submission: a job whose circuit stands for nothing."""
+    spec: dict[str, Any] = {
+        "circuit": {"source": "inline", "code": "…"},
+        "execution": {key: value for key, value in execution.items() if value is not None},
+    }
+    if backend is not None:
+        spec["backend"] = {"type": backend} if isinstance(backend, str) else dict(backend)
+    metadata: dict[str, Any] = {}
+    if name is not None:
+        metadata["name"] = name
+    if labels:
+        metadata["labels"] = dict(labels)
+    return Template.of(QiskitJob(metadata=metadata, spec=spec))
 
 
 def is_id(text: str) -> bool:
@@ -147,36 +181,50 @@ def _is_circuit_path(text: str) -> bool:
     return _one_line(text) and Path(text).suffix in _CIRCUIT_FILE
 
 
-def from_resource(job: QiskitJob, settings: Settings) -> Submission:
-    """A submission of a whole resource; raises InvalidInput for what this version does not run."""
+def from_resource(job: QiskitJob, settings: Settings, git_commit: str | None = None) -> Submission:
+    """A submission of a whole resource. Raises InvalidInput (`ObservablesMissing`, `InvalidCircuit`, `TooLarge`)."""
     circuit = job.spec.circuit
-    if job.spec.program is not Program.SAMPLER:
+    if job.spec.program is Program.ESTIMATOR and circuit.format is not CircuitFormat.PUBS:
         raise InvalidInput(
-            f"This version of qtasks runs the sampler only, not program: {job.spec.program.value}.",
-            reason="ProgramUnsupported",
+            "An estimator needs observables, and a circuit alone has none.",
+            reason="ObservablesMissing",
+            hint="Use qtasks.primitives.EstimatorV2, or spec.circuit.format: pubs.",
         )
     declared = circuit.format.value if circuit.format is not None else None
     if circuit.source is not CircuitSource.INLINE:
-        return Submission(Template.of(job), declared, None)
+        return Submission(Template.of(job), declared, None, git_commit)
     assert circuit.code is not None, "an inline source has code"
+    if declared == PUBS:
+        return _several(job, circuit.code.encode(), settings, git_commit)
     data = _decoded(circuit.code) if declared == "qpy" or circuit.code.startswith("UUlTS0lU") else circuit.code.encode()
-    return _submission(Template.of(job), declared or detect(data), data, settings)
+    return _submission(Template.of(job), declared or detect(data), data, settings, git_commit)
 
 
-def from_circuit(circuit: Any, template: Template, settings: Settings) -> Submission:
+def _several(job: QiskitJob, data: bytes, settings: Settings, git_commit: str | None) -> Submission:
+    """A job of several circuits: what it runs in all is known, and counted, from the start."""
+    _refuse_large(data, settings)
+    found = extent(parse_pubs(data, program=job.spec.program.value, shots=job.spec.execution.shots))
+    return Submission(Template.of(job), PUBS, data, git_commit, found.shots)
+
+
+def from_circuit(circuit: Any, template: Template, settings: Settings, git_commit: str | None = None) -> Submission:
     """A submission of a circuit under the options of `template`."""
     fmt, data = read_circuit(circuit)
-    return _submission(template, fmt, data, settings)
+    return _submission(template, fmt, data, settings, git_commit)
 
 
-def _submission(template: Template, fmt: str, data: bytes, settings: Settings) -> Submission:
+def _submission(template: Template, fmt: str, data: bytes, settings: Settings, git_commit: str | None) -> Submission:
+    _refuse_large(data, settings)
+    return Submission(template, fmt, data, git_commit)
+
+
+def _refuse_large(data: bytes, settings: Settings) -> None:
     if len(data) > settings.max_input_bytes:
         raise InvalidInput(
             f"The circuit has {len(data)} bytes; at most {settings.max_input_bytes} are taken.",
             reason="TooLarge",
             hint="Raise QTASKS_MAX_INPUT_BYTES, or submit the circuit as QPY.",
         )
-    return Submission(template, fmt, data)
 
 
 def _decoded(code: str) -> bytes:
@@ -186,45 +234,3 @@ def _decoded(code: str) -> bytes:
         raise InvalidInput(
             "spec.circuit.code is not base64.", reason="InvalidCircuit", hint="QPY goes into YAML as base64 text."
         ) from None
-
-
-def new_job(
-    submission: Submission,
-    *,
-    namespace: str,
-    idempotency_key: str | None,
-    git_commit: str | None,
-    settings: Settings,
-) -> NewJob:
-    """The rows of a submission. A circuit too large for its row gets an object key instead; the caller writes it."""
-    job_id = new_id()
-    job = submission.template.job
-    spec, metadata, data = job.spec, job.metadata, submission.data
-    small = data is None or len(data) <= settings.inline_input_bytes
-    return NewJob(
-        id=job_id,
-        namespace=namespace,
-        name=metadata.name or f"job-{job_id[-12:]}",
-        idempotency_key=idempotency_key,
-        priority=spec.execution.priority.level,
-        shots=spec.execution.shots,
-        # Each Python source has a sandbox child of its own, and nobody waits for another's fetch; the rest share one.
-        batchable=data is not None and submission.format != "python",
-        total_seconds=spec.timeouts.total.seconds if spec.timeouts.total is not None else None,
-        labels=metadata.labels or {},
-        resource=submission.template.resource,
-        spec_hash=_spec_hash(submission),
-        format=submission.format,
-        data=data if small else None,
-        object_key=None if small else keys.pending_input(namespace, job_id, str(submission.format)),
-        sha256=None if data is None else hashlib.sha256(data).hexdigest(),
-        # A circuit from Git has a commit of its own, known when it is fetched.
-        git_commit=None if spec.circuit.source is CircuitSource.GIT else git_commit,
-    )
-
-
-def _spec_hash(submission: Submission) -> str:
-    # The template's part holds the reference of a circuit that is yet to be fetched.
-    digest = hashlib.sha256(submission.template.spec)
-    digest.update(submission.data or b"")
-    return digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select, text
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from qtasks.errors import NotFound
 from qtasks.lifecycle import Phase, Stage
+from qtasks.store import notices
 from qtasks.store.moves import base64_text, end_unclaimed
 from qtasks.store.records import Event, record
 from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, provider_jobs, results
@@ -82,6 +84,7 @@ def submit(
     ]
     if labelled:
         tx.execute(insert(labels), labelled)
+    notices.expect(tx, [job.id for job in new if job.id in inserted and job.resource["spec"].get("webhook")])
     return {job.id: _existing(tx, job) for job in new if job.id not in inserted}
 
 
@@ -311,15 +314,24 @@ def walk(
     namespace: str | None,
     phase: Phase | None = None,
     selector: Sequence[Requirement] = (),
+    backend: str | None = None,
+    priority: int | None = None,
+    since: datetime | None = None,
     before: str | None = None,
     limit: int,
 ) -> list[AnyRow]:
-    """Up to `limit` jobs, newest first, older than job id `before`."""
+    """Up to `limit` jobs, newest first, older than job id `before`; `since`: submitted then or later."""
     query = _FULL.order_by(jobs.c.id.desc()).limit(limit)
     if namespace is not None:
         query = query.where(jobs.c.namespace == namespace)
     if phase is not None:
         query = query.where(jobs.c.phase == phase.value)
+    if backend is not None:
+        query = query.where(jobs.c.backend == backend)
+    if priority is not None:
+        query = query.where(jobs.c.priority == priority)
+    if since is not None:
+        query = query.where(jobs.c.created_at >= since)
     if before is not None:
         query = query.where(jobs.c.id < before)
     for term in selector:

@@ -22,14 +22,18 @@ from qtasks.cli import auth
 from qtasks.cli.app import Commands
 from qtasks.client import Client, Job, accounts, collection, recovery
 from qtasks.client.adoption import require_adoption
+from qtasks.client.direct import Direct
+from qtasks.client.gateway import Kept, Query
 from qtasks.client.principals import Principals
+from qtasks.client.submission import Submission, from_resource
 from qtasks.errors import Forbidden, NotFound
-from qtasks.resources import QiskitBackend, QiskitBudget, QiskitSession
+from qtasks.resources import QiskitBackend, QiskitBudget, QiskitJob, QiskitSession
 from qtasks.settings import settings as application_settings
 from qtasks.store import accounts as account_rows
 from qtasks.store import tables, tenants
 from qtasks.store.types import moment
-from tests.support.circuits import BELL_SOURCE, bell
+from tests.support import insides
+from tests.support.circuits import BELL_QASM, BELL_SOURCE, bell
 from tests.support.servers import Postgres, Redis
 from tests.support.stack import Stack, shared_stack
 
@@ -67,6 +71,16 @@ class Scene:
         """A handle of bob's job in alice's hands, as if it were hers."""
         return Job(self.alice, self.job.job_id(), "mine", "lab")
 
+    @property
+    def gateway(self) -> Direct:
+        """What alice's client speaks through."""
+        return insides.direct(self.alice)
+
+    @property
+    def submission(self) -> Submission:
+        job = QiskitJob(spec={"circuit": {"source": "inline", "code": BELL_QASM}})
+        return from_resource(job, self.stack.settings)
+
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Scene]:
@@ -96,7 +110,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_se
 def _at_provider(client: Client, job: Job) -> None:
     """A job at a provider, as far as the tables go."""
     row = {"job_id": job.job_id(), "attempt": 1, "account": "shared", "device": "ibm_fez", "tag": "t", "state": "done"}
-    with client._store.begin() as tx:
+    with insides.store(client).begin() as tx:
         account_rows.ensure(tx, "shared", "ibm_quantum")
         account_rows.ensure(tx, "ibm-quantum.physics.own-secret", "ibm_quantum")
         times = {"intended_at": moment(), "tried_at": moment()}
@@ -114,8 +128,7 @@ OF_THE_CLIENT: dict[str, Call] = {
     "submit_many": lambda s: s.alice.submit_many([bell()], namespace="physics"),
     "job": lambda s: s.alice.job(s.job.job_id()),
     "jobs": lambda s: s.alice.jobs(namespace="physics"),
-    "rows": lambda s: s.alice.rows(namespace="physics"),
-    "documents": lambda s: list(s.alice.documents(s.bob.rows())),
+    "page": lambda s: s.alice.page(namespace="physics", queues=True),
     "describe": lambda s: s.alice.describe(s.job.job_id()),
     "events": lambda s: s.alice.events(s.job.job_id()),
     "wait": lambda s: s.alice.wait([s.stolen], timeout=1),
@@ -139,6 +152,32 @@ OF_THE_CLIENT: dict[str, Call] = {
     "backend": lambda s: s.alice.backend("by-hand", namespace="physics"),
     "delete_backend": lambda s: s.alice.delete_backend("by-hand", namespace="physics"),
 }
+OF_THE_GATEWAY: dict[str, Call] = {
+    "submit": lambda s: s.gateway.submit([s.submission], "physics", [None]),
+    "find": lambda s: s.gateway.find(s.job.job_id(), "lab"),
+    "jobs": lambda s: s.gateway.jobs(Query(namespace="physics")),
+    "queues": lambda s: list(s.gateway.queues([s.job.job_id()])),
+    "describe": lambda s: s.gateway.describe(s.job.job_id()),
+    "phases": lambda s: s.gateway.phases([s.job.job_id()]),
+    "wait": lambda s: s.gateway.wait([s.job.job_id()], timeout=1),
+    "cancel": lambda s: s.gateway.cancel([s.job.job_id()]),
+    "redeliver": lambda s: s.gateway.redeliver(s.job.job_id()),
+    "result": lambda s: s.gateway.result(s.job.job_id()),
+    "stored_result": lambda s: s.gateway.stored_result(s.job.job_id()),
+    "collect": lambda s: [x for x in s.gateway.collect([{"job_id": s.job.job_id()}], "lab") if x is not None],
+    "look": lambda s: s.gateway.look([s.job.job_id()], seconds=0),
+    "events": lambda s: s.gateway.events(s.job.job_id()),
+    "explain": lambda s: s.gateway.explain(s.job.job_id()),
+    "estimate": lambda s: s.gateway.estimate([s.submission], "physics"),
+    "accuracy": lambda s: s.gateway.accuracy("physics"),
+    "apply": lambda s: s.gateway.apply(Kept.BUDGETS, BUDGET, "physics"),
+    "listing": lambda s: s.gateway.listing(Kept.BUDGETS, "physics"),
+    "kept": lambda s: s.gateway.kept(Kept.BUDGETS, "research", "physics"),
+    "delete": lambda s: s.gateway.delete(Kept.BUDGETS, "research", "physics"),
+    "accounts": lambda s: s.gateway.accounts("physics"),
+    "costs": lambda s: s.gateway.costs("job", since=None, until=None, namespace="physics"),
+    "discrepancies": lambda s: s.gateway.discrepancies(),
+}
 OF_A_JOB: dict[str, Call] = {
     "status": lambda s: s.stolen.status(),
     "in_final_state": lambda s: s.stolen.in_final_state(),
@@ -147,7 +186,9 @@ OF_A_JOB: dict[str, Call] = {
     "cancelled": lambda s: s.stolen.cancelled(),
     "wait_for_final_state": lambda s: s.stolen.wait_for_final_state(1),
     "result": lambda s: s.stolen.result(1),
+    "plot_histogram": lambda s: s.stolen.plot_histogram(),
     "cancel": lambda s: s.stolen.cancel(),
+    "redeliver": lambda s: s.stolen.redeliver(),
     "metrics": lambda s: s.stolen.metrics(),
     "provider_job_id": lambda s: s.stolen.provider_job_id(),
     "usage": lambda s: s.stolen.usage(),
@@ -163,14 +204,24 @@ OF_PRINCIPALS: dict[str, Call] = {
     "revoke": lambda s: s.alice.principals.revoke(s.tokens["bob"][:12]),
     "audit": lambda s: s.alice.principals.audit(),
 }
-HARMLESS = {Client: {"close", "principals", "prices"}, Job: {"job_id"}, Principals: {"whoami", "list"}}
+HARMLESS = {
+    Client: {"close", "principals", "prices", "whoami"},
+    Direct: {"close", "of", "principals", "whoami"},
+    Job: {"job_id"},
+    Principals: {"whoami", "list"},
+}
 """What says nothing of anything that is another's."""
-GUARDED: dict[type, dict[str, Call]] = {Client: OF_THE_CLIENT, Job: OF_A_JOB, Principals: OF_PRINCIPALS}
+GUARDED: dict[type, dict[str, Call]] = {
+    Client: OF_THE_CLIENT,
+    Direct: OF_THE_GATEWAY,
+    Job: OF_A_JOB,
+    Principals: OF_PRINCIPALS,
+}
 
 
 @pytest.mark.parametrize("kind", GUARDED)
 def test_every_public_method_is_tried_against_another_namespace(kind: type) -> None:
-    public = {name for name in vars(kind) if not name.startswith("_")}
+    public = {name for name in dir(kind) if not name.startswith("_")}
     assert public == set(GUARDED[kind]) | HARMLESS[kind]
 
 
@@ -230,9 +281,9 @@ def test_who_has_roles_in_several_namespaces_has_one_list_of_them_the_newest_fir
         scene.tokens["both"] = root.principals.token("both")[0]
     made = [client.submit(bell(), **SEEDED).job_id() for client in (scene.alice, scene.bob) * 3]
     with scene.client("both") as both:
-        found = [row.id for row in both.rows(all_namespaces=True, limit=4)]
+        found = [one["metadata"]["uid"] for one in both.page(all_namespaces=True, limit=4)]
         assert found == made[::-1][:4]
-        rest = [row.id for row in both.rows(all_namespaces=True, limit=2, before=found[-1])]
+        rest = [one["metadata"]["uid"] for one in both.page(all_namespaces=True, limit=2, before=found[-1])]
         assert rest == made[::-1][4:6]
 
 
@@ -263,12 +314,12 @@ def test_collecting_finds_only_ones_own(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_jobs_of_an_account_that_others_use_too_are_adopted_by_nobody_alone(scene: Scene) -> None:
-    shared = scene.alice._config.accounts[0]
+    shared, secret = insides.direct(scene.alice).installation.config.accounts
     with pytest.raises(Forbidden, match="alice may not adopt jobs of a provider in namespace physics"):
         recovery.find(scene.alice, shared, datetime.now(UTC) - timedelta(days=1))
-    require_adoption(scene.bob, scene.bob._config.accounts[1], "physics")
+    require_adoption(insides.direct(scene.bob), secret, "physics")
     with scene.client("root") as root:
-        require_adoption(root, shared, "lab")
+        require_adoption(insides.direct(root), shared, "lab")
 
 
 def test_a_result_is_used_again_in_its_own_namespace_only(scene: Scene) -> None:
@@ -292,19 +343,19 @@ def test_the_events_of_a_job_name_who_submitted_and_who_cancelled_it(scene: Scen
     job = scene.alice.submit(bell(), **SEEDED)
     with scene.client("root") as root:
         root.cancel([root.job(job.job_id())])
-    with scene.alice._store.read() as tx:
+    with insides.store(scene.alice).read() as tx:
         rows = tx.execute(select(tables.events.c.source).where(tables.events.c.job_id == job.job_id())).scalars().all()
     assert rows[0] == "alice"
 
 
 def test_what_a_quota_refuses_leaves_nothing_behind(scene: Scene) -> None:
-    with scene.alice._store.begin() as tx:
+    with insides.store(scene.alice).begin() as tx:
         tenants.keep(tx, [tenants.Limits("lab", waiting=0)])
     large = scene.client("alice")
-    large._settings = large._settings.model_copy(update={"inline_input_bytes": 0})
+    insides.direct(large).installation.settings = large._settings.model_copy(update={"inline_input_bytes": 0})
     with large, pytest.raises(Forbidden, match="may have 0 jobs waiting") as refused:
         large.submit(bell(), name="refused")
-    with scene.alice._store.begin() as tx:
+    with insides.store(scene.alice).begin() as tx:
         tenants.keep(tx, [])
     assert refused.value.reason == "QuotaExceeded"
     objects = scene.stack.settings.home_path / "objects"
@@ -321,13 +372,18 @@ def test_what_a_quota_refuses_leaves_nothing_behind(scene: Scene) -> None:
 
 def test_tokens_are_nowhere_but_with_their_owners(scene: Scene) -> None:
     held = []
-    with scene.alice._store.read() as tx:
+    with insides.store(scene.alice).read() as tx:
         for table in tables.metadata.sorted_tables:
             held.append(str(tx.execute(select(table)).all()))
     for path in scene.stack.folder.rglob("*"):
         if path.is_file():
             held.append(path.read_bytes().decode("latin-1"))
-    held += [repr(scene.alice), str(vars(scene.alice)), str(scene.stack.settings.environment())]
+    held += [
+        repr(scene.alice),
+        str(vars(scene.alice)),
+        str(vars(scene.gateway)),
+        str(scene.stack.settings.environment()),
+    ]
     for token in scene.tokens.values():
         assert not any(token in text or token[12:] in text for text in held)
 

@@ -12,6 +12,7 @@ import pytest
 from qtasks.client import Client
 from qtasks.client.job import Job
 from qtasks.lifecycle import Phase
+from tests.support import insides
 from tests.support.braket_server import SV1, BraketServer
 from tests.support.processes import pool_processes
 from tests.support.remote import account, remote_stack, write_accounts
@@ -87,7 +88,7 @@ def test_a_job_runs_on_a_braket_simulator_and_is_billed(braket: BraketServer, cl
     provenance = result.provenance
     assert (provenance.provider, provenance.account, provenance.backend) == ("aws_braket", "cloud", SV1)
     assert provenance.cost is not None and provenance.cost > 0
-    assert b"OPENQASM 3" in client._objects.get(provenance.isa_circuit)
+    assert b"OPENQASM 3" in insides.objects(client).get(provenance.isa_circuit)
 
 
 def test_registers_and_partial_measurements_come_back_as_they_were_written(

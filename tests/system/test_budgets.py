@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from qtasks.client import Client
-from qtasks.client.budgets import apply_budget, budget
-from qtasks.client.explaining import explain
 from qtasks.client.job import Job
 from qtasks.lifecycle import Phase
 from qtasks.resources import QiskitBudget
 from qtasks.store import ledger
+from tests.support import insides
 from tests.support.ibm_server import IBMServer
 from tests.support.processes import pool_processes
 from tests.support.remote import account, remote_stack, write_accounts
@@ -56,7 +55,7 @@ def client(shared: tuple[Stack, IBMServer]) -> Client:
 
 def limit(client: Client, amount: str) -> str:
     resource = {"metadata": {"name": "team"}, "spec": {"limit": amount, "period": "monthly"}}
-    return apply_budget(client, QiskitBudget(**resource), client.namespace)
+    return client.apply_budget(QiskitBudget(**resource))
 
 
 def submit(client: Client, **spec: Any) -> Job:
@@ -76,7 +75,7 @@ def submit(client: Client, **spec: Any) -> Job:
 
 
 def outstanding(client: Client) -> int:
-    with client._store.read() as tx:
+    with insides.store(client).read() as tx:
         return ledger.outstanding(tx)
 
 
@@ -97,7 +96,7 @@ def test_a_job_reserves_its_most_and_is_charged_what_it_used(ibm: IBMServer, cli
     assert outstanding(client) == 0
     cost = job.result().provenance.cost
     assert cost is not None and 0 < cost < MOST
-    spent = budget(client, "team")["status"]["spent"]
+    spent = client.budget("team")["status"]["spent"]
     assert Decimal(str(spent).lstrip("$")) == pytest.approx(cost)
 
 
@@ -147,7 +146,7 @@ def test_a_worker_killed_between_reservation_and_submission_leaks_nothing(
 def test_why_a_device_was_chosen_is_kept(ibm: IBMServer, client: Client) -> None:
     job = submit(client)
     assert job.wait_for_final_state(timeout=60) is Phase.COMPLETED
-    table = explain(client, job.job_id())
+    table = client.explain(job.job_id())
     (row,) = table["selection"]["candidates"] if "candidates" in table["selection"] else table["selection"]["rows"]
     assert row["device"] == "ibm_lagos"
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pickle
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from qiskit import qpy
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from qtasks.cli.app import app
@@ -71,6 +80,31 @@ def ask(stack: Stack, *arguments: str | Path, stdin: str = "", **values: str) ->
     return Answer(result.exit_code, result.stdout, result.stderr)
 
 
+def typed(stack: Stack, columns: int, *arguments: str | Path, **values: str) -> str:
+    """What somebody sees who runs `qtasks …` in a terminal of so many columns, with all that moves the cursor."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    command = [sys.executable, "-m", "qtasks.cli", *map(str, arguments)]
+    colours = {"TERM": "xterm-256color", **values}
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment(stack, **colours)
+    ) as process:
+        os.close(slave)
+        seen = b""
+        with suppress(OSError):  # the end of a terminal is EIO
+            while part := os.read(master, 65536):
+                seen += part
+        os.close(master)
+        process.wait(60)
+    return seen.decode()
+
+
+def plain(seen: str) -> str:
+    """The same without colours and without what a spinner wrote over itself."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r\n", "\n")
+    return "\n".join(line.rpartition("\r")[2] for line in text.split("\n"))
+
+
 def bell(folder: Path, name: str, *, shots: int = 1024, labels: dict[str, str] | None = None) -> Path:
     """The example under another name."""
     document = yaml.safe_load(BELL.read_text())
@@ -124,6 +158,7 @@ def test_a_failed_job_is_exit_code_1_with_the_line_that_is_wrong(stack: Stack, t
     assert "line 4" in plain.err
     assert plain.err.endswith("[InvalidCircuit]\n")
     in_json = ask(stack, "run", invalid, "-o", "json")
+    assert in_json.out, in_json.err
     found = json.loads(in_json.out)
     assert in_json.code == 1
     assert (found["phase"], found["reason"], found["counts"]) == ("Failed", "InvalidCircuit", None)
@@ -146,12 +181,27 @@ def test_apply_creates_once_and_refuses_another_spec(stack: Stack, tmp_path: Pat
     changed = ask(stack, "apply", "-f", bell(tmp_path, "apply-one", shots=7))
     assert (changed.code, changed.out) == (2, "")
     assert "Job apply-one exists in namespace default with another spec." in changed.err
+    assert "\n  spec.execution.shots: 1024 → 7\n" in changed.err
     assert changed.err.endswith("[JobExists]\n")
 
     written = ask(stack, "get", "job", "apply-one", "-o", "yaml").out
     assert ask(stack, "apply", "-f", "-", stdin=written).out == "qiskitjob/apply-one unchanged\n"
     listed = ask(stack, "get", "jobs", "apply-one", "apply-two", "-o", "yaml").out
     assert ask(stack, "apply", "-f", "-", stdin=listed).out.count("unchanged") == 2
+
+
+def test_apply_takes_folders(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    bell(tmp_path, "folder-one")
+    bell(tmp_path / "below", "folder-two")
+    (tmp_path / "notes.txt").write_text("no job")
+    assert "folder" not in qtasks(stack, "__complete", "logs", "").out
+    assert ask(stack, "apply", "-f", tmp_path).out == "qiskitjob/folder-one created\n"
+    assert ask(stack, "apply", "-R", "-f", tmp_path).out == (
+        "qiskitjob/folder-two created\nqiskitjob/folder-one unchanged\n"
+    )
+    # A TAB has at once what a command saw.
+    assert sorted(qtasks(stack, "__complete", "logs", "folder-").out.split()) == ["folder-one", "folder-two"]
 
 
 def test_get_in_every_form(stack: Stack, tmp_path: Path) -> None:
@@ -170,6 +220,14 @@ def test_get_in_every_form(stack: Stack, tmp_path: Path) -> None:
     limited = ask(stack, "get", "jobs", *where, "--limit", "1", "-o", "name")
     assert (limited.out, limited.err) == ("qiskitjob/get-two\n", "There are more than these 1; --limit shows them.\n")
     assert "forms" in ask(stack, "get", "jobs", "-A").out
+    for chosen in ("--backend=local_simulator", "--priority=normal", "--since=1h"):
+        assert ask(stack, "get", "jobs", *where, chosen, "-o", "name").out.count("\n") == 2
+    for excluded in ("--backend=ibm_fez", "--priority=high", "--since=2999-01-01"):
+        assert ask(stack, "get", "jobs", *where, excluded).err == "No jobs found in namespace forms.\n"
+    by_name = ask(
+        stack, "get", "jobs", *where, "--sort-by", ".metadata.name", "-o", "custom-columns=JOB:.metadata.name"
+    )
+    assert by_name.out == "JOB\nget-one\nget-two\n"
 
     listing = json.loads(ask(stack, "get", "jobs", *where, "-o", "json").out)
     assert (listing["apiVersion"], listing["kind"], len(listing["items"])) == ("v1", "List", 2)
@@ -223,6 +281,17 @@ def test_describe_logs_and_results(stack: Stack, tmp_path: Path) -> None:
     logs = ask(stack, "logs", "told").out
     assert "INFO    Submitted: Waiting for validation." in logs
     assert ask(stack, "logs", "-f", "told").out == logs
+    assert "DEBUG" not in logs
+    document = yaml.safe_load(bell(tmp_path, "told-more").read_text())
+    document["spec"]["debug"] = True
+    (tmp_path / "told-more.yaml").write_text(yaml.safe_dump(document))
+    assert ask(stack, "run", tmp_path / "told-more.yaml").code == 0
+    more = ask(stack, "logs", "told-more", "--no-timestamps").out
+    assert "DEBUG   Debug: Compiled for the simulator at level 1 in " in more
+    assert "DEBUG   Debug: Simulated 1024 shots by method stabilizer, simulator seed " in more
+
+    assert ask(stack, "logs", "told", "--tail", "1", "--no-timestamps").out.startswith("INFO    OutputDelivered: ")
+    assert ask(stack, "logs", "told", "--previous").out == ""
 
     result = json.loads(ask(stack, "results", "told").out)
     assert (result["shots"], set(result["counts"])) == (1024, {"00", "11"})
@@ -233,6 +302,60 @@ def test_describe_logs_and_results(stack: Stack, tmp_path: Path) -> None:
     assert ask(stack, "results", result["job_id"], "-o", saved).out == ""
     assert saved.read_text().splitlines() == lines
     assert ask(stack, "results", "told", "-o", tmp_path / "no" / "such" / "folder.json").code == 2
+
+    near = ask(stack, "describe", "tolt")
+    assert (near.code, near.err.splitlines()[1].startswith('Did you mean "told"? ')) == (4, True)
+
+
+def test_results_of_every_format_into_files_and_a_folder(stack: Stack, tmp_path: Path) -> None:
+    counts = []
+    for name in ("kept-one", "kept-two"):
+        assert ask(stack, "run", bell(tmp_path, name)).code == 0
+        counts.append(json.loads(ask(stack, "results", name).out)["counts"])
+    folder = tmp_path / "results"
+    saved = ask(stack, "results", "kept-one", "kept-two", "--format", "csv", "-o", folder)
+    assert saved.code == 0
+    assert sorted(file.name for file in folder.iterdir()) == ["kept-one.csv", "kept-two.csv"]
+
+    assert ask(stack, "results", "kept-one", "-o", folder / "one.qpy").code == 0
+    with (folder / "one.qpy").open("rb") as file:
+        (circuit,) = qpy.load(file)
+    assert circuit.count_ops() == {"h": 1, "cx": 1, "measure": 2}
+    assert circuit.metadata["qtasks"]["counts"] == counts[0]
+    command = [sys.executable, "-m", "qtasks.cli", "results", "kept-two", "--format", "pickle"]
+    piped = subprocess.run(command, capture_output=True, env=environment(stack), check=True, timeout=60)
+    assert pickle.loads(piped.stdout)["counts"] == [counts[1]]
+
+    on_terminal = typed(stack, 80, "results", "kept-one", "--format", "qpy")
+    assert "which a terminal cannot show" in on_terminal
+    assert "[BinaryOutput]" in on_terminal
+
+
+def test_plots_fit_the_terminal_and_files_are_pictures(stack: Stack, tmp_path: Path) -> None:
+    for name in ("plot-one", "plot-two"):
+        assert ask(stack, "run", bell(tmp_path, name)).code == 0
+    for columns, colours in ((80, {}), (200, {"NO_COLOR": "1"})):
+        seen = typed(stack, columns, "plot", "plot-one", "plot-two", **colours)
+        assert ("\x1b[34m█" in seen) is (not colours)
+        shown = [line for line in plain(seen).splitlines() if "█" in line]
+        assert len(shown) == 4
+        assert max(map(cell_len, shown)) <= min(columns, 100)
+    drawn = ask(stack, "plot", "plot-one", "--circuit")
+    assert "┤ H ├──■──┤M├" in drawn.out
+    for file, begins in (("one.svg", b"<?xml"), ("circuit.png", b"\x89PNG")):
+        options = ["--circuit"] if file.startswith("circuit") else []
+        assert ask(stack, "plot", "plot-one", *options, "-o", tmp_path / file).code == 0
+        assert (tmp_path / file).read_bytes().startswith(begins)
+
+
+def test_wait_for_phases_conditions_and_fields(stack: Stack, tmp_path: Path) -> None:
+    assert ask(stack, "apply", "-f", bell(tmp_path, "goal")).code == 0
+    delivered = ask(stack, "wait", "goal", "--for=condition=OutputDelivered", "--timeout", "60s")
+    assert (delivered.code, delivered.out) == (0, "qiskitjob/goal condition=OutputDelivered met\n")
+    assert ask(stack, "wait", "goal", "--for=phase=Running").out == "qiskitjob/goal Completed\n"
+    assert ask(stack, "wait", "goal", "--for=jsonpath={.status.cost}=$0.00").code == 0
+    never = ask(stack, "wait", "goal", "--for=phase=Retrying")
+    assert (never.code, never.err.splitlines()[0]) == (1, "qtasks: Job goal can no longer be phase=Retrying.")
 
 
 def test_wait_and_cancel(stack: Stack, tmp_path: Path) -> None:
@@ -310,3 +433,41 @@ def test_a_reader_that_goes_away_is_no_error(stack: Stack) -> None:
     command = f"{sys.executable} -m qtasks.cli get jobs -A -o json | head -c 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment(stack), check=True)
     assert (done.stdout, done.stderr) == ("{", "")
+
+
+def test_every_verb_of_a_user_works_over_rest(stack: Stack, tmp_path: Path) -> None:
+    port = free_port()
+    api = stack.run("api", "--port", str(port))
+    eventually(lambda: "qtasks api: http://127.0.0.1" in api.text, seconds=60, what="the API being up")
+    # Nothing that a verb could reach instead: the database is nowhere.
+    rest = {
+        "QTASKS_API_URL": f"http://127.0.0.1:{port}",
+        "QTASKS_DATABASE_URL": f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none",
+        "QTASKS_HOME": str(tmp_path / "home"),
+    }
+    try:
+        assert ask(stack, "run", bell(tmp_path, "remote"), "-o", "json", **rest).code == 0
+        unchanged = ask(stack, "apply", "-f", bell(tmp_path, "remote"), **rest)
+        assert unchanged.out == "qiskitjob/remote unchanged\n"
+        refused = ask(stack, "apply", "-f", bell(tmp_path, "remote", shots=7), **rest)
+        assert (refused.code, "  spec.execution.shots: 1024 → 7\n" in refused.err) == (2, True)
+        assert "remote" in ask(stack, "get", "jobs", "--since", "1h", "-o", "name", **rest).out
+        assert ask(stack, "get", "job", "remote", "-o", "jsonpath={.status.phase}", **rest).out == "Completed"
+        for words in ("get backends -o wide", "get budgets", "get sessions", "get accounts", "costs", "auth whoami"):
+            assert ask(stack, *words.split(), **rest).code == 0, words
+        for words in (
+            "describe remote",
+            "logs remote -f",
+            "plot remote",
+            "wait remote",
+            "cancel remote",
+            "results remote --format csv",
+        ):
+            told, near = ask(stack, *words.split(), **rest), ask(stack, *words.split())
+            assert (told.code, len(told.out.splitlines())) == (0, len(near.out.splitlines())), words
+        lost = ask(stack, "describe", "remot", **rest)
+        assert (lost.code, lost.err.splitlines()[1].startswith('Did you mean "remote"? ')) == (4, True)
+        away = ask(stack, "get", "jobs", **{**rest, "QTASKS_API_URL": f"http://127.0.0.1:{free_port()}"})
+        assert (away.code, away.err.endswith("Unavailable]\n")) == (5, True)
+    finally:
+        api.stop()

@@ -20,6 +20,7 @@ from qtasks.client import Client
 from qtasks.client.jobs_file import FIELDS
 from qtasks.settings import settings as application_settings
 from qtasks.store import tables
+from tests.support import insides
 from tests.support.ibm_server import IBMServer
 from tests.support.remote import account, write_accounts
 from tests.support.servers import Postgres, Redis, eventually
@@ -151,7 +152,7 @@ def test_a_session_is_declared_shown_and_deleted(lab: Lab) -> None:
 def forget(lab: Lab) -> None:
     """Lose the namespace's jobs, as with a database that is gone."""
     client = lab.client
-    with client._store.begin() as tx:
+    with insides.store(client).begin() as tx:
         ids = [job.job_id() for job in client.jobs()]
         for table, column in ((tables.events, "job_id"), (tables.conditions, "job_id"), (tables.jobs, "id")):
             tx.execute(delete(table).where(table.c[column].in_(ids)))

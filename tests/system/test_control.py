@@ -15,6 +15,7 @@ from qtasks.costs.simulator import charge
 from qtasks.errors import Conflict, InvalidInput, JobFailed, NotFound, WaitTimeout
 from qtasks.lifecycle import Phase
 from qtasks.resources import QiskitJob
+from tests.support import insides
 from tests.support.circuits import BELL_QASM, BELL_SOURCE, bell, heavy, small_qasm
 from tests.support.processes import pool_processes
 from tests.support.servers import eventually
@@ -215,7 +216,7 @@ def test_a_worker_refuses_an_older_schema_and_says_how_to_mend_it(
 ) -> None:
     stack = make_stack(database_url=postgres_url, broker_url=redis_url)
     client = stack.client()
-    with client._store.begin() as tx:
+    with insides.store(client).begin() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     worker = stack.run("worker")
     assert worker.popen.wait(60) != 0
@@ -236,10 +237,10 @@ def test_a_source_sees_no_environment_and_its_output_is_in_the_logs(
 
 def test_a_field_without_effect_is_accepted_and_said_to_be_so(quick_stack: Stack) -> None:
     quick_stack.worker()
-    job = quick_stack.client().submit(spec(session={"name": "vqe"}, debug=True))
+    job = quick_stack.client().submit(spec(session={"name": "vqe"}, ttlAfterFinished="1h"))
     job.result(30)
     [scheduled] = [known for known in job.to_dict()["status"]["conditions"] if known["type"] == "Scheduled"]
-    assert scheduled["message"].endswith("Without effect there, in this version: spec.debug, spec.session.")
+    assert scheduled["message"].endswith("Without effect there, in this version: spec.ttlAfterFinished, spec.session.")
 
 
 def test_simulator_time_is_charged_at_the_rate_that_is_set(

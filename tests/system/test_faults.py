@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from qtasks.client import Client, Job
 from qtasks.lifecycle import Phase, Stage
 from qtasks.queue import Hint, Publisher
-from qtasks.store import Store
 from qtasks.store.tables import attempts, events, results
+from tests.support import insides
 from tests.support.circuits import BELL_QASM, bell, crashing, heavy, middling, small_qasm
 from tests.support.processes import pool_processes
 from tests.support.servers import Postgres, Redis, eventually
@@ -39,7 +39,7 @@ def reasons(job: Job) -> Counter[str]:
 
 def assert_once_completed(client: Client, jobs: list[Job]) -> None:
     """Each job Completed exactly once, with one result row, and with bytes that are what was written."""
-    store: Store = client._store
+    store = insides.store(client)
     ids = [job.job_id() for job in jobs]
     with store.read() as tx:
         completed = Counter(

@@ -14,6 +14,7 @@ from qtasks.client import Client
 from qtasks.client.job import Job
 from qtasks.lifecycle import Phase
 from qtasks.store import provider_jobs
+from tests.support import insides
 from tests.support.ibm_server import IBMServer
 from tests.support.processes import pool_processes
 from tests.support.remote import account, remote_stack, write_accounts
@@ -92,7 +93,7 @@ def reasons(client: Client, job: Job) -> list[str]:
 
 def attempts(client: Client, job: Job) -> list[Any]:
     """What the queue knows of the job's attempts at its provider."""
-    with client._store.read() as tx:
+    with insides.store(client).read() as tx:
         return provider_jobs.all_of(tx, job.job_id())
 
 
@@ -114,7 +115,7 @@ def test_a_job_runs_at_its_provider_and_says_where_it_came_from(stack: Stack, ib
     assert (provenance.provider, provenance.account, provenance.backend) == ("ibm_quantum", "lab", "ibm_lagos")
     assert provenance.quantum_seconds == pytest.approx(one.quantum_seconds)
     assert provenance.cost is not None and provenance.cost > 0
-    objects = client._objects
+    objects = insides.objects(client)
     assert objects.get(provenance.isa_circuit).startswith(b"QISKIT")
     assert b"last_update_date" in objects.get(provenance.calibration)
 
@@ -296,7 +297,7 @@ def test_a_failed_job_that_may_heal_is_submitted_again_with_the_same_isa_circuit
     assert job.wait_for_final_state(timeout=90) is Phase.COMPLETED
     assert [len(made(ibm, job, attempt)) for attempt in (1, 2, 3)] == [1, 1, 0]
     first, second = attempts(client, job)
-    assert client._objects.get(first.isa_key) == client._objects.get(second.isa_key)
+    assert insides.objects(client).get(first.isa_key) == insides.objects(client).get(second.isa_key)
     assert first.calibration == second.calibration
     # What compiling took is measured anew each time that it is done.
     assert first.compiled["seconds"] == second.compiled["seconds"] > 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from qtasks.lifecycle import Phase
+from tests.support import insides
 from tests.support.servers import Postgres, Redis
 from tests.support.stack import Stack, own_namespace, shared_stack
 
@@ -35,7 +36,7 @@ def test_a_job_runs_on_the_model_of_a_named_device_with_its_noise(stack: Stack) 
     provenance = noisy.result().provenance
     assert provenance.backend == "fake_brisbane"
     assert provenance.calibration is not None
-    assert client._objects.exists(provenance.calibration)
+    assert insides.objects(client).exists(provenance.calibration)
 
 
 def test_a_circuit_too_wide_for_the_device_and_a_device_that_nobody_knows_are_refused(stack: Stack) -> None:

@@ -24,6 +24,7 @@ from qtasks.client import Client
 from qtasks.client.job import Job
 from qtasks.lifecycle import Phase
 from qtasks.store import tables
+from tests.support import insides
 from tests.support.braket_server import SV1, BraketServer
 from tests.support.ibm_server import IBMServer
 from tests.support.processes import pool_processes
@@ -154,7 +155,7 @@ def each_is_paid_for_once(client: Client, jobs: Sequence[Job], made: dict[str, d
     """
     assert Counter(job.status() for job in jobs) == {Phase.COMPLETED: len(jobs)}
     ids = [job.job_id() for job in jobs]
-    with client._store.read() as tx:
+    with insides.store(client).read() as tx:
         rows = {row.job_id: row for row in tx.execute(select(tables.provider_jobs))}
         assert sorted(row.job_id for row in tx.execute(select(tables.results.c.job_id))) == sorted(ids)
         costs = {row.id: row.cost_micros for row in tx.execute(select(tables.jobs.c.id, tables.jobs.c.cost_micros))}

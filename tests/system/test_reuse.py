@@ -13,6 +13,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qtasks.client import Client, Job
 from qtasks.objects import open_store
 from qtasks.results import JobResult
+from tests.support import insides
 from tests.support.circuits import BELL_SOURCE, bell
 from tests.support.servers import Postgres, Redis
 from tests.support.stack import Stack, own_namespace, shared_stack
@@ -49,7 +50,7 @@ def condition(job: Job, kind: str) -> dict[str, str]:
 
 
 def stored(job: Job) -> Any:
-    return job._client._row(job.job_id())
+    return insides.row(job)
 
 
 def test_an_identical_job_takes_the_stored_result_and_says_whose(client: Client) -> None:

@@ -19,8 +19,6 @@ from qtasks.circuits.analysis import analyse
 from qtasks.circuits.fingerprint import fingerprint
 from qtasks.circuits.formats import dump
 from qtasks.client import Client
-from qtasks.client.backends import apply_backend, backend, backends, delete_backend
-from qtasks.client.explaining import estimate, explain
 from qtasks.config import Account
 from qtasks.errors import InvalidInput, NotFound
 from qtasks.resources import BackendType, QiskitBackend
@@ -31,6 +29,7 @@ from qtasks.scheduling.fidelity import Basis
 from qtasks.store import Store, catalogue, decisions, schema
 from qtasks.store.tables import devices
 from qtasks.store.types import moment
+from tests.support import insides
 from tests.support.braket_server import DM1, GARNET, SV1, BraketServer
 from tests.support.circuits import BELL_QASM, BELL_SOURCE, bell
 from tests.support.ibm_server import IBMServer
@@ -210,23 +209,24 @@ def client(
     stack = Stack(settings, folder)
     stack.migrate()
     opened = stack.client(own_namespace())
-    filled(opened._store, "lab", lab)
+    filled(insides.store(opened), "lab", lab)
     yield opened
     stack.close()
 
 
 def test_users_see_devices_with_the_age_of_their_figures(client: Client) -> None:
-    found = {one["name"]: one for one in backends(client)}
+    found = {one["name"]: one for one in client.backends()}
     assert list(found) == ["local_simulator", "ibm_fez", "ibm_lagos"]
     fez = found["ibm_fez"]
     assert (fez["account"], fez["type"], fez["status"]["qubits"]) == ("lab", "ibm_quantum", 156)
     assert fez["status"]["stale"] is False
     assert fez["status"]["queueAt"].endswith("Z")
-    assert len(backends(client, models=True)) > 60
-    (one,) = backend(client, "ibm_fez")
+    (model,) = client.backend("fake_brisbane")
+    assert (model["type"], model["account"]) == ("ibm_simulator", None)
+    (one,) = client.backend("ibm_fez")
     assert one["status"]["estimates"] == {"jobs": 0, "medianErrorSeconds": None, "medianBiasSeconds": None}
     with pytest.raises(NotFound, match="There is no backend ibm_nowhere"):
-        backend(client, "ibm_nowhere")
+        client.backend("ibm_nowhere")
 
 
 def test_a_device_is_registered_by_hand_shown_and_taken_out(client: Client) -> None:
@@ -236,23 +236,23 @@ def test_a_device_is_registered_by_hand_shown_and_taken_out(client: Client) -> N
             "spec": {"type": "ibm_quantum", "name": "ibm_secret", "account": "lab", "capabilities": {"numQubits": 5}},
         }
     )
-    assert apply_backend(client, resource) == "created"
-    assert apply_backend(client, resource) == "unchanged"
-    (shown,) = backend(client, "mine")
+    assert client.apply_backend(resource) == "created"
+    assert client.apply_backend(resource) == "unchanged"
+    (shown,) = client.backend("mine")
     assert (shown["name"], shown["registeredAs"], shown["status"]["qubits"]) == ("ibm_secret", ["mine"], 5)
-    assert backends(client, "somewhere-else")[-1]["registeredAs"] == []
+    assert client.backends(namespace="somewhere-else")[-1]["registeredAs"] == []
     wrong = QiskitBackend.model_validate(
         {"metadata": {"name": "other"}, "spec": {"type": "ibm_quantum", "account": "nobodys"}}
     )
     with pytest.raises(InvalidInput, match="There is no account nobodys"):
-        apply_backend(client, wrong)
-    delete_backend(client, "mine")
+        client.apply_backend(wrong)
+    client.delete_backend("mine")
     with pytest.raises(NotFound, match="No backend mine"):
-        delete_backend(client, "mine")
+        client.delete_backend("mine")
 
 
 def test_what_a_job_would_cost_is_known_before_it_is_submitted(client: Client) -> None:
-    (found,) = estimate(client, BELL_QASM, shots=4000, backend={"type": "ibm_quantum"})
+    (found,) = client.estimate(BELL_QASM, shots=4000, backend={"type": "ibm_quantum"})
     assert found["selection"]["chosen"]["account"] == "lab"
     best = found["selection"]["candidates"][0]
     assert float(best["cost"]) > 0
@@ -260,18 +260,18 @@ def test_what_a_job_would_cost_is_known_before_it_is_submitted(client: Client) -
     assert best["quantumSeconds"] == pytest.approx(3, rel=0.1)
     assert len(found["columns"]) == len(found["rows"][0])
     with pytest.raises(InvalidInput, match="run in the sandbox"):
-        estimate(client, BELL_SOURCE, backend={"type": "ibm_quantum"})
+        client.estimate(BELL_SOURCE, backend={"type": "ibm_quantum"})
 
 
 def test_a_decision_is_explained_with_its_table(client: Client) -> None:
     job = client.submit(BELL_QASM, backend={"type": "ibm_quantum"})
     with pytest.raises(NotFound, match="it has not been scheduled"):
-        explain(client, job.job_id())
-    selection = Chooser(client._store).choose(facts(), [LAB], lambda: dump(bell()))
-    with client._store.begin() as tx:
+        client.explain(job.job_id())
+    selection = Chooser(insides.store(client)).choose(facts(), [LAB], lambda: dump(bell()))
+    with insides.store(client).begin() as tx:
         made = decision_of(selection, job_id=job.job_id(), attempt=1, namespace=client.namespace)
         decisions.keep(tx, made)
-    told = explain(client, job.job_id())
+    told = client.explain(job.job_id())
     assert told["job"]["name"] == job.name
     assert told["selection"]["chosen"] == {"device": "ibm_fez", "account": "lab"}
     assert told["rows"][0][0] == "* ibm_fez"

@@ -10,7 +10,6 @@ import pytest
 
 from qtasks.client import Client
 from qtasks.client.job import Job
-from qtasks.client.sessions import apply_session, delete_session, session
 from qtasks.errors import JobFailed
 from qtasks.lifecycle import Phase
 from qtasks.resources import QiskitSession
@@ -75,14 +74,14 @@ def provider_session(ibm: IBMServer, job: Job) -> Session:
 
 
 def phase(client: Client) -> str:
-    return str(session(client, "vqe")["status"]["phase"])
+    return str(client.session("vqe")["status"]["phase"])
 
 
 def closes(client: Client, opened: Session) -> dict[str, Any]:
     """The session's status once it is closed, there and here."""
     eventually(lambda: not opened.accepting, seconds=30, what="a session being closed at IBM")
     eventually(lambda: phase(client) in ("Closed", "Deleted"), what="that being noted")
-    status: dict[str, Any] = session(client, "vqe")["status"]
+    status: dict[str, Any] = client.session("vqe")["status"]
     return status
 
 
@@ -94,7 +93,7 @@ def test_two_jobs_share_a_session_that_is_closed_when_it_is_idle(ibm: IBMServer,
     opened = [provider_session(ibm, job) for job in jobs]
     assert opened[0] is opened[1] and len(ibm.sessions) == before + 1
     assert (opened[0].mode, opened[0].max_seconds, opened[0].backend) == (mode, 1200, "ibm_lagos")
-    status = session(client, "vqe")["status"]
+    status = client.session("vqe")["status"]
     assert (status["phase"], status["providerSessionId"], status["openJobs"]) == ("Open", opened[0].id, 2)
     ibm.release()
     for job in jobs:
@@ -135,12 +134,12 @@ def test_a_session_whose_time_is_over_is_closed_and_the_next_job_has_a_new_one(i
 def test_a_deleted_session_is_closed_and_its_waiting_jobs_fail(ibm: IBMServer, client: Client) -> None:
     backend = {"type": "ibm_quantum", "name": "ibm_lagos", "account": "lab"}
     declared = QiskitSession(metadata={"name": "vqe"}, spec={"backend": backend, "maxTime": "10m", "mode": "batch"})
-    assert apply_session(client, declared) == "created"
+    assert client.apply_session(declared) == "created"
     ibm.hold()
     inside = submit(client)
     opened = provider_session(ibm, inside)
     assert (opened.mode, opened.max_seconds) == ("batch", 600)
-    assert delete_session(client, "vqe")["status"]["phase"] in ("Closing", "Deleted")
+    assert client.delete_session("vqe")["status"]["phase"] in ("Closing", "Deleted")
     waiting = submit(client)
     with pytest.raises(JobFailed, match="was deleted") as failed:
         waiting.result(timeout=60)

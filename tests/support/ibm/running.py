@@ -13,19 +13,24 @@ class Refused(Exception):
 
 
 def run(payload: Mapping[str, Any], *, qubits: int, seed: int | None = None) -> tuple[str, float]:
-    """The result of a posted program as JSON, and the quantum seconds that it took: 1, and 1 for 4,096 shots."""
+    """The result of a posted program as JSON, and the quantum seconds that it took: 1, and 1 for 4,096 shots of a
+    circuit. The i-th circuit is seeded with `seed` + i."""
     from ibm_quantum_schemas.executor.version_2_0 import QuantumProgramResultModel
 
     program = decode(payload)
     started = datetime.now(UTC)
-    data = [{"results": _sampled(item.circuit, program.shots, qubits, seed), "metadata": {}} for item in program.items]
+    seeds = [None if seed is None else seed + number for number in range(len(program.items))]
+    data = [
+        {"results": _sampled(item.circuit, program.shots, qubits, own), "metadata": {}}
+        for item, own in zip(program.items, seeds, strict=True)
+    ]
     model = QuantumProgramResultModel(
         data=data,
         metadata={"chunk_timing": [_span(started, len(program.items))]},
         passthrough_data=program.passthrough_data,
         semantic_role=program._semantic_role,
     )
-    return model.model_dump_json(), 1.0 + program.shots / 4096
+    return model.model_dump_json(), 1.0 + len(program.items) * program.shots / 4096
 
 
 def decode(payload: Mapping[str, Any]) -> Any:

@@ -1,0 +1,5 @@
+"""The way to the queue over HTTP."""
+
+from qtasks.client.rest.rest import Rest
+
+__all__ = ["Rest"]
