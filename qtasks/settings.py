@@ -30,15 +30,31 @@ class Settings(BaseSettings):
         "", description="Address of Redis; empty: an embedded one on a Unix socket in the home. `redis://…`"
     )
     object_store_url: str = Field(
-        "", description="Where inputs and results lie; empty: a folder in the home. `file://…`, `s3://bucket/prefix`"
+        "",
+        description="Where inputs and results lie; empty: a folder in the home. `file://…`, `s3://bucket/prefix`, "
+        "`gs://bucket/prefix`",
     )
     configmaps_dir: Path | None = Field(
         None, description="Folder of ConfigMaps outside a cluster: `<namespace>/<name>/<key>`; empty: one in the home."
     )
+    volumes_dir: Path | None = Field(
+        None,
+        description="Folder under which claims are mounted, `<namespace>/<claim>/`, for outputs of type pvc, on every "
+        "worker; empty: one in the home, where claims are made as they are named.",
+    )
     config: Path | None = Field(
         None, description="YAML file with the accounts that jobs may run under; see docs/providers.md."
     )
-    api_url: str = Field("", description="Address of a qtasks API. This version has no REST client, and says so.")
+    api_url: str = Field(
+        "",
+        description="Address of a qtasks API, such as `https://qtasks.example`, that clients speak to. Empty: they "
+        "reach the installation themselves.",
+    )
+    api_insecure: bool = Field(
+        False,
+        description="Whether QTASKS_API_TOKEN is sent over http to another host than loopback, where anybody on the "
+        "way can read it.",
+    )
     api_token: SecretStr | None = Field(
         None,
         description="Token of the principal that asks, where there are principals (`qtasks auth token`); never shown.",
@@ -132,6 +148,12 @@ class Settings(BaseSettings):
         8 * 2**10, ge=0, description="Counts up to this many bytes of JSON are also kept in the result's row."
     )
 
+    output_retry_seconds: float = Field(
+        86_400.0,
+        ge=0,
+        description="Seconds for which a copy of a result (`spec.output`) that cannot be delivered is tried again.",
+    )
+
     # Circuits that are fetched, and the secrets that this may need.
     secrets_dir: Path | None = Field(
         None,
@@ -140,11 +162,13 @@ class Settings(BaseSettings):
     )
     source_hosts: str = Field(
         "",
-        description="Hosts inside the network that circuits may be fetched from, with commas between: `host`, "
-        "`host:port`, `*.corp.example`. Empty: none. Every tenant's circuits reach them.",
+        description="Hosts inside the network that circuits may be fetched from, and results, alerts and notices sent "
+        "to, with commas between: `host`, `host:port`, `*.corp.example`. Empty: none. Every tenant's jobs reach them.",
     )
     source_http: bool = Field(
-        False, description="Whether circuits may be fetched over http, where anybody on the way can change them."
+        False,
+        description="Whether circuits may be fetched, and results sent, over http, where anybody on the way can read "
+        "and change them.",
     )
 
     # The embedded stack.
@@ -154,6 +178,47 @@ class Settings(BaseSettings):
     embedded_workers: int = Field(
         0, ge=0, description="Pool processes of the embedded worker; 0: one per processor it may run on."
     )
+
+    # The API server.
+    api_host: str = Field(
+        "127.0.0.1",
+        description="Address that `qtasks api` listens on. Any but loopback: let only those reach it who may, or set "
+        "principals up first (`qtasks auth`).",
+    )
+    api_port: int = Field(8000, ge=0, le=65535, description="Port that `qtasks api` listens on; 0: one that is free.")
+    api_workers: int = Field(1, ge=1, le=256, description="Processes of `qtasks api`, all on the same port.")
+    api_tls_cert: Path | None = Field(
+        None, description="PEM file of the server's certificate, with those between it and its authority; empty: http."
+    )
+    api_tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    api_tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file of authorities; clients must then show a certificate of theirs. Empty: none is asked.",
+    )
+    api_hosts: str = Field(
+        "",
+        description="Host names that requests may be addressed to, with commas between, `*.example.org` for all below; "
+        "`*`: any. Empty: in the embedded stack those of loopback, so that no page reaches it by a name of its own; "
+        "else any.",
+    )
+    api_cors_origins: str = Field(
+        "",
+        description="Web origins whose scripts may use the API, as `https://lab.example.org`, with commas between. "
+        "Empty: none.",
+    )
+    api_proxies: str = Field(
+        "",
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, with commas "
+        "between. Empty: none; anybody could otherwise pretend to be anybody.",
+    )
+    api_rate: str = Field(
+        "1000/second",
+        description="Requests of a principal, or of an address without a token, as in `100/minute`; `none`: no limit.",
+    )
+    api_idle_seconds: float = Field(
+        15.0, gt=0, description="Seconds that a client may take to send its headers, and between two parts of a body."
+    )
+    flower_url: str = Field("", description="Address of Flower for the link on the page; empty: no link.")
 
     @model_validator(mode="before")
     @classmethod
@@ -215,6 +280,10 @@ class Settings(BaseSettings):
     @property
     def configmaps(self) -> Path:
         return self.configmaps_dir or self.home_path / "configmaps"
+
+    @property
+    def volumes(self) -> Path:
+        return self.volumes_dir or self.home_path / "volumes"
 
     @property
     def config_file(self) -> Path | None:

@@ -44,10 +44,13 @@ class AerCalls(InProcess):
     def run(self, programs: Sequence[Program]) -> list[Ran | BackendError]:
         """Run `programs`; those without a seed of their own share Aer calls, the others have one each.
 
-        The i-th circuit of a call gets the call's seed plus 2113·i, so a seed that was asked for can only stand first.
+        The i-th circuit of a call gets the call's seed plus 2113·i, so a seed that was asked for can only stand first,
+        or be that of the program before it plus 2113: so the runs of one job share a call.
         """
         outcomes: dict[int, Ran | BackendError] = {}
         groups: dict[tuple[Any, ...], list[Member]] = {}
+        last: tuple[Any, ...] = ()
+        follows: int | None = None
         for place, program in enumerate(programs):
             started = time.perf_counter()
             try:
@@ -56,7 +59,10 @@ class AerCalls(InProcess):
                 outcomes[place] = _compile_error(error, self.name)
                 continue
             shared = (told.shots, told.method, told.memory_limit, told.parallel, told.device)
-            key = shared if told.seed_simulator is None else (*shared, place)
+            key = shared
+            if (seed := told.seed_simulator) is not None:
+                key = last if seed == follows and last[:-1] == shared else (*shared, place)
+                last, follows = key, seed + SEED_STEP
             groups.setdefault(key, []).append((place, told, circuit, time.perf_counter() - started))
         for group in groups.values():
             outcomes.update(self._call(group))

@@ -39,7 +39,9 @@ class Capabilities:
     resets: bool = True
     max_shots: int | None = None
     max_experiments: int | None = None
-    """Circuits in one call."""
+    """Circuits in one call of Qiskit's `backend.run`."""
+    shots_alike: bool = False
+    """All circuits of a job are run for the same number of shots."""
     memory: int | None = None
     """Bytes that a simulation may take."""
     needs_measurement: bool = True
@@ -134,6 +136,23 @@ def problems(analysis: Analysis, shots: int, capabilities: Capabilities, *, meth
         _memory(analysis, capabilities, method),
     ]
     return [problem for problem in found if problem is not None]
+
+
+def together(runs: int, able: Capabilities, *, alike: bool) -> list[Problem]:
+    """Every reason why the backend cannot run so many circuits as one job; `alike`: whether their shots are the same.
+
+    Of the limits in `max_experiments` only that to one circuit is real: jobs of a primitive have no other.
+    """
+    found = []
+    if runs > 1 and able.max_experiments == 1:
+        message = f"{able.name} takes one circuit a task, and the job has {runs:,}."
+        found.append(Problem("OneCircuitPerTask", message, "Submit each as a job of its own, or use another backend."))
+    if able.shots_alike and not alike:
+        message = f"{able.name} runs all circuits of a job for the same number of shots, and here they differ."
+        found.append(
+            Problem("ShotsDiffer", message, "Give all PUBs the same shots or precision, or submit them apart.")
+        )
+    return found
 
 
 def _qubits(analysis: Analysis, able: Capabilities) -> Problem | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from qtasks.backends.compatibility import Capabilities
+from qtasks.backends.compatibility import Capabilities, together
 from qtasks.costs.cost import Cost
 from qtasks.errors import QTasksError, Unavailable
 
@@ -63,6 +63,9 @@ class Ran:
     threads: int
     device: str = ""
     """The device that was modelled; empty for a simulation of none."""
+    runs: Sequence[Ran] = ()
+    """Of a job of several circuits, what came of each; the fields above are then the first's, or those of all: the
+    largest depth, and sums of gates and seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class Compiled:
     format: str
     """`qpy`, or `openqasm3` for providers that take text."""
     data: bytes
+    """Of a job of several circuits one file of all, which says itself what the classical memory of each is; the fields
+    below are then the first's, or those of all: the largest depth, and sums of gates."""
     calibration: str
     """Which calibration of the device it was compiled for: a digest, equal as long as the device is not calibrated
     anew. Empty for a simulator without one."""
@@ -153,6 +158,12 @@ class Outcome:
     shots: int
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON of the provider's own, such as execution spans."""
+    runs: Sequence[Outcome] = ()
+    """Of a job of several circuits each one's, in their order; the fields above are then the first's."""
+
+    def each(self) -> Sequence[Outcome]:
+        """The outcomes of all circuits; of a job of one circuit this one alone."""
+        return self.runs or (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +241,12 @@ class CredentialsRefused(Unavailable):
 
     reason = "CredentialsRefused"
     hint = "Correct the account's secret; its jobs are kept and go on by themselves."
+
+
+def refuse_together(programs: Sequence[Program], able: Capabilities) -> None:
+    """Raises BackendError where a backend cannot run these programs as one job."""
+    for problem in together(len(programs), able, alike=len({program.shots for program in programs}) == 1):
+        raise BackendError(problem.message, reason=problem.reason, hint=problem.hint)
 
 
 class Backend(Protocol):
@@ -312,6 +329,11 @@ class RemoteBackend(Backend, Protocol):
 
     idempotent: bool
     """Whether submitting twice under one tag makes one job."""
+
+    def compile_all(self, programs: Sequence[Program], device: str) -> Compiled:
+        """The ISA circuits of all runs of a job, as one order. Raises BackendError as `compile` does, and for what the
+        provider does not take as one job (`OneCircuitPerTask`, `ShotsDiffer`)."""
+        ...
 
     def allowance(self) -> Allowance | None:
         """What is left of the account's quantum time; None where the provider does not say."""

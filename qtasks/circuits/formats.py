@@ -11,6 +11,7 @@ import binascii
 import io
 import re
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtasks.circuits.errors import CircuitError, line_of, say
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PYTHON, QASM2, QASM3, QPY = "python", "qasm2", "qasm3", "qpy"
 FORMATS = (PYTHON, QASM2, QASM3, QPY)
+PUBS = "pubs"
+"""Several circuits with their values, as `circuits.pubs` reads them; no format of a circuit."""
 
 # One version for all writers, so that the same circuit gives the same bytes whichever worker wrote it. 18 is the newest
 # that the oldest supported Qiskit (2.6) writes, and from 17 on it is written in Rust: 12 µs for a Bell pair, not 37.
@@ -164,17 +167,25 @@ def load_canonical(data: bytes) -> QuantumCircuit:
 
     Raises CircuitError when the data does not hold exactly one circuit.
     """
-    from qiskit import QuantumCircuit, qpy
+    from qiskit import QuantumCircuit
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a file by a newer Qiskit; what it cannot read is an error anyway
-        programs = qpy.load(io.BytesIO(data))
+    programs = load_all(data)
     if len(programs) != 1 or type(programs[0]) is not QuantumCircuit:
         raise CircuitError(
             f"The QPY data holds {len(programs)} programs, and must hold exactly one circuit.",
-            hint="Submit each circuit as its own job.",
+            hint="Submit each circuit as its own job, or run them as PUBs of one: qtasks.primitives.SamplerV2.",
         )
     return programs[0]
+
+
+def load_all(data: bytes) -> list[QuantumCircuit]:
+    """The circuits in QPY bytes that `dump` or `dump_all` wrote. **Never for bytes from outside.**"""
+    from qiskit import qpy
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a file by a newer Qiskit; what it cannot read is an error anyway
+        programs: list[QuantumCircuit] = qpy.load(io.BytesIO(data))
+    return programs
 
 
 def _check_classes(circuit: QuantumCircuit, depth: int = 0) -> None:
@@ -210,3 +221,12 @@ def dump(circuit: QuantumCircuit) -> bytes:
         return out.getvalue()
     finally:
         circuit.metadata = metadata
+
+
+def dump_all(circuits: Sequence[QuantumCircuit]) -> bytes:
+    """Several circuits as one file of QPY, their metadata kept."""
+    from qiskit import qpy
+
+    out = io.BytesIO()
+    qpy.dump(list(circuits), out, version=QPY_VERSION)
+    return out.getvalue()

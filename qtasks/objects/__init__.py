@@ -1,4 +1,4 @@
-"""Object storage: one protocol, a local folder and S3; `open_store` picks by address."""
+"""Object storage: one protocol, a local folder, S3 and Google Cloud Storage; `open_store` picks by address."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ __all__ = ["ObjectStore", "open_store"]
 
 
 def open_store(url: str) -> ObjectStore:
-    """The store at `url`: `file:///folder` or `s3://bucket/prefix`. Nothing is read or written until it is used.
+    """The store at `url`: `file:///folder`, `s3://bucket/prefix` or `gs://bucket/prefix`. Nothing is read or written
+    until it is used.
 
-    S3 takes its credentials, region and endpoint where boto3 finds them (`AWS_ENDPOINT_URL_S3` is honoured), never
-    from the address. Raises InvalidInput (reason `InvalidObjectStoreUrl` or `UnsupportedObjectStore`); the address is
-    not repeated in the message, since somebody may have put a password into it.
+    S3 takes its credentials, region and endpoint where boto3 finds them (`AWS_ENDPOINT_URL_S3` is honoured), Google's
+    store where google.auth does (`STORAGE_EMULATOR_HOST` is honoured), never from the address. Raises InvalidInput
+    (reason `InvalidObjectStoreUrl` or `UnsupportedObjectStore`); the address is not repeated in the message, since
+    somebody may have put a password into it.
     """
     try:
         parts = urlsplit(url)
@@ -37,15 +39,13 @@ def open_store(url: str) -> ObjectStore:
 
         return S3Store(parts.netloc, parts.path)
     if parts.scheme == "gs":
-        raise InvalidInput(
-            "Google Cloud Storage is not supported by this version of qtasks.",
-            reason="UnsupportedObjectStore",
-            hint="Use file:///folder or s3://bucket/prefix.",
-        )
+        from qtasks.objects.gcs import GCSStore
+
+        return GCSStore(parts.netloc, parts.path)
     raise InvalidInput(
         "The object store's address has an unknown scheme.",
         reason="UnsupportedObjectStore",
-        hint="Use file:///folder or s3://bucket/prefix.",
+        hint="Use file:///folder, s3://bucket/prefix or gs://bucket/prefix.",
     )
 
 
@@ -53,5 +53,5 @@ def _wrong(what: str) -> InvalidInput:
     return InvalidInput(
         f"The object store's address {what}.",
         reason="InvalidObjectStoreUrl",
-        hint="Use file:///folder or s3://bucket/prefix (QTASKS_OBJECT_STORE_URL).",
+        hint="Use file:///folder, s3://bucket/prefix or gs://bucket/prefix (QTASKS_OBJECT_STORE_URL).",
     )

@@ -38,6 +38,11 @@ def pending_circuit(namespace: str, job_id: str) -> str:
     return _key("pending", namespace, job_id, "circuit.qpy")
 
 
+def completed_circuit(namespace: str, job_id: str) -> str:
+    """Key of the checked circuit (canonical QPY) of a Completed job, when it is large."""
+    return _key("completed", namespace, job_id, "circuit.qpy")
+
+
 def completed_input(namespace: str, job_id: str, format: str) -> str:  # noqa: A002
     """Key of the circuit of a final job."""
     return _key("completed", namespace, job_id, f"input.{_extension(format)}")

@@ -29,6 +29,7 @@ class CircuitFormat(StrEnum):
     QASM2 = "qasm2"
     QASM3 = "qasm3"
     QPY = "qpy"
+    PUBS = "pubs"
 
 
 Code = Annotated[str, Text(r"^[^\x00]*[^\s\x00][^\x00]*$", 2**24, "a circuit as text, at most 16 Mi characters")]
@@ -89,7 +90,7 @@ class Circuit(Model):
     source: CircuitSource
     """Where the circuit's text is."""
     code: Code | None = None
-    """The text itself, for source inline: Python, OpenQASM 2 or 3, or QPY in base64."""
+    """The text itself, for source inline: Python, OpenQASM 2 or 3, QPY in base64, or the JSON of format pubs."""
     config_map_ref: ConfigMapRef | None = None
     """The ConfigMap that holds it, for source configmap."""
     git_ref: GitRef | None = None
@@ -99,7 +100,8 @@ class Circuit(Model):
     sha256: Sha256 | None = None
     """SHA-256 of what must be fetched, in hexadecimal, for source url; not checked when absent."""
     format: CircuitFormat | None = None
-    """How the text is written; detected when absent."""
+    """How the text is written; detected when absent. With pubs, for source inline only, it is JSON of several circuits,
+    each with its values."""
 
     @model_validator(mode="after")
     def _fits_source(self) -> Self:
@@ -111,4 +113,6 @@ class Circuit(Model):
             refuse(FIELDS[self.source], None, f"required by source {self.source}")
         if self.sha256 is not None and self.source is not CircuitSource.URL:
             refuse("sha256", self.sha256, f"belongs to source url, not to source {self.source}")
+        if self.format is CircuitFormat.PUBS and self.source is not CircuitSource.INLINE:
+            refuse("format", self.format, f"belongs to source inline, not to source {self.source}")
         return self

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from qtasks.resources.backend import BackendSelection, JobBackend
 from qtasks.resources.budget import JobBudget
-from qtasks.resources.circuit import Circuit
+from qtasks.resources.circuit import Circuit, CircuitFormat
 from qtasks.resources.execution import Execution
 from qtasks.resources.metadata import Credentials
 from qtasks.resources.model import Flag, Model, Number, PositiveDuration, Range
+from qtasks.resources.names import Url
 from qtasks.resources.output import Output
 from qtasks.resources.pod import ResourceRequirements, SecurityContext
 from qtasks.resources.problems import refuse
@@ -82,6 +83,8 @@ class JobSpec(Model):
     """What the job may cost."""
     output: Output | None = None
     """Where a copy of the result is written; the queue keeps its own anyway."""
+    webhook: Url | None = None
+    """Address that is told of the job's end, by a POST of JSON."""
     resources: ResourceRequirements | None = None
     """What the executor needs, and what it may take at most."""
     credentials: Credentials | None = None
@@ -98,6 +101,14 @@ class JobSpec(Model):
     """How long job and result are kept after the end, in seconds or as a duration; the namespace's own when absent."""
     debug: Flag = False
     """Whether detailed logs are kept."""
+
+    @model_validator(mode="after")
+    def _values_once(self) -> Self:
+        if self.circuit.format is CircuitFormat.PUBS and self.execution.parameters:
+            refuse(
+                "execution", None, "parameters belong to one circuit; with circuit.format pubs each PUB has its values"
+            )
+        return self
 
 
 class QiskitJob(Resource):

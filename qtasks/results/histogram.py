@@ -21,13 +21,13 @@ def histogram(counts: Mapping[str, int], width: int = 80, rows: int = 16) -> str
         shown = sorted(counts.items())
     else:
         shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:rows]
-    names = [_shorten(outcome, max(9, width // 2)) for outcome, _ in shown]
+    names = [shorten(outcome, max(9, width // 2)) for outcome, _ in shown]
     name_width = max(map(len, names))
     count_width = max(len(str(count)) for _, count in shown)
     bar_width = max(4, width - name_width - count_width - len("  ") * 2 - len(" 100.0%"))
     largest = max(count for _, count in shown) or 1
     lines = [
-        f"{name:>{name_width}}  {_bar(count / largest, bar_width)}  {count:>{count_width}} {count / shots:6.1%}"
+        f"{name:>{name_width}}  {bar(count / largest, bar_width)}  {count:>{count_width}} {count / shots:6.1%}"
         for name, (_, count) in zip(names, shown, strict=True)
     ]
     if len(counts) > len(shown):
@@ -35,7 +35,8 @@ def histogram(counts: Mapping[str, int], width: int = 80, rows: int = 16) -> str
     return "\n".join(lines)
 
 
-def _bar(part: float, width: int) -> str:
+def bar(part: float, width: int) -> str:
+    """A bar for a part of 0 to 1, `width` columns wide with its blanks; some is never shown as none."""
     eighths = round(part * width * 8)
     if part > 0:
         eighths = max(1, eighths)
@@ -43,7 +44,8 @@ def _bar(part: float, width: int) -> str:
     return (_BLOCKS[8] * full + (_BLOCKS[rest] if rest else "")).ljust(width)
 
 
-def _shorten(outcome: str, width: int) -> str:
+def shorten(outcome: str, width: int) -> str:
+    """The outcome, cut in its middle where it is longer than `width`."""
     if len(outcome) <= width:
         return outcome
     left = (width - 1) // 2

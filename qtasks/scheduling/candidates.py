@@ -9,6 +9,7 @@ from enum import StrEnum
 from qtasks.backends.catalogue import from_data, given
 from qtasks.backends.compatibility import Capabilities
 from qtasks.circuits.analysis import Analysis
+from qtasks.circuits.pubs import Extent
 from qtasks.config import REMOTE
 from qtasks.resources import BackendType, JobSpec
 from qtasks.resources.backend import PRESETS, BackendSelection, BackendSpec, Preset, Requirements, Weights
@@ -37,6 +38,10 @@ class JobFacts:
     analysis: Analysis
     types: tuple[BackendType, ...]
     shots: int = 1024
+    """The most of one run."""
+    runs: int = 1
+    all_shots: int | None = None
+    """Of all runs together, where there are several."""
     name: str | None = None
     """The device or QiskitBackend that the job names."""
     weights: Weights = PRESETS[Preset.BALANCED]
@@ -48,6 +53,10 @@ class JobFacts:
     max_execution_seconds: float | None = None
     budgeted: bool = False
     """Whether a budget applies, so that a device without a known price cannot be used."""
+
+    @property
+    def total_shots(self) -> int:
+        return self.shots if self.all_shots is None else self.all_shots
 
 
 def types_of(spec: JobSpec, with_accounts: Iterable[BackendType]) -> tuple[BackendType, ...]:
@@ -66,8 +75,10 @@ def job_facts(
     analysis: Analysis,
     with_accounts: Iterable[BackendType] = (),
     budgeted: bool = False,
+    extent: Extent | None = None,
 ) -> JobFacts:
-    """The facts of a validated job. `with_accounts`: providers that the namespace has an account for."""
+    """The facts of a validated job. `with_accounts`: providers that the namespace has an account for. `extent`: of a
+    job of several circuits."""
     chosen, execution = spec.backend_selection or BackendSelection(), spec.execution
     simulators = Simulators.LAST if chosen.fallback_to_simulator else Simulators.NEVER
     limit = execution.max_execution_time
@@ -76,7 +87,9 @@ def job_facts(
         fingerprint=fingerprint,
         analysis=analysis,
         types=types_of(spec, with_accounts),
-        shots=execution.shots,
+        shots=execution.shots if extent is None else extent.most_shots,
+        runs=1 if extent is None else extent.runs,
+        all_shots=None if extent is None else extent.shots,
         name=spec.backend.name,
         weights=chosen.effective_weights,
         requirements=chosen.requirements or Requirements(),

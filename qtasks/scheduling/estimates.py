@@ -46,7 +46,10 @@ class Estimate:
 
 
 def quantum_seconds(shots: int, duration: float, *, rep_delay: float = REP_DELAY_SECONDS) -> float:
-    """`2 + shots × (rep_delay + duration of the circuit)`, IBM's own approximation for one circuit."""
+    """`2 + shots × (rep_delay + duration of the circuit)`, IBM's own approximation for one circuit.
+
+    Of several circuits, `shots` are those of all, and the duration is the longest.
+    """
     return OVERHEAD_SECONDS + shots * (rep_delay + duration)
 
 
@@ -82,7 +85,7 @@ class Estimator:
         return self._simulation(entry.name, wait) if entry.simulator else self._braket(entry.name, wait)
 
     def _own(self, wait: Wait) -> Estimate:
-        seconds = simulation_seconds(self._facts.analysis, self._facts.shots)
+        seconds = self._simulated()
         most = upper_seconds(seconds, self._facts.max_execution_seconds)
         price = f"${self._rate} a second (QTASKS_SIMULATOR_RATE)" if self._rate else "free"
         return Estimate(charge(seconds, self._rate), charge(most, self._rate), None, None, wait.seconds, price)
@@ -91,7 +94,7 @@ class Estimator:
         facts, limit, prices = self._facts, self._facts.max_execution_seconds, self._prices
         if duration is None:
             duration = facts.analysis.depth * LAYER_SECONDS + READOUT_SECONDS
-        seconds = quantum_seconds(facts.shots, duration)
+        seconds = quantum_seconds(facts.total_shots, duration)
         if limit is not None:
             seconds = min(seconds, limit)
         if (plan, seconds) not in self._known:
@@ -100,17 +103,24 @@ class Estimator:
             self._known[plan, seconds] = costs
         return _priced(*self._known[plan, seconds], wait)
 
+    def _simulated(self) -> float:
+        """Of all runs, each taken for as large as the largest."""
+        facts = self._facts
+        return facts.runs * simulation_seconds(facts.analysis, -(-facts.total_shots // facts.runs))
+
     def _braket(self, arn: str, wait: Wait) -> Estimate:
-        cost = braket_cost(arn, self._facts.shots, prices=self._prices)
+        cost = braket_cost(arn, self._facts.total_shots, prices=self._prices)
         return _priced(cost, cost, wait)
 
     def _simulation(self, arn: str, wait: Wait) -> Estimate:
         # Braket takes no limit of time along: what is reserved for a simulation is what the visits hold it to.
         facts, prices = self._facts, self._prices
-        seconds = max(SIMULATOR_MINIMUM_SECONDS, simulation_seconds(facts.analysis, facts.shots))
+        seconds = max(SIMULATOR_MINIMUM_SECONDS, self._simulated())
         most = max(SIMULATOR_MINIMUM_SECONDS, upper_seconds(seconds, facts.max_execution_seconds))
-        cost = braket_cost(arn, facts.shots, duration_seconds=seconds, prices=prices)
-        return _priced(cost, braket_upper_bound(arn, facts.shots, most_seconds=most, prices=prices), wait, upper=most)
+        cost = braket_cost(arn, facts.total_shots, duration_seconds=seconds, prices=prices)
+        return _priced(
+            cost, braket_upper_bound(arn, facts.total_shots, most_seconds=most, prices=prices), wait, upper=most
+        )
 
 
 def _priced(cost: Cost, most: Cost, wait: Wait, *, upper: float | None = None) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from qtasks.backends.compatibility import Capabilities, problems
+from qtasks.backends.compatibility import Capabilities, problems, together
 from qtasks.resources.backend import Requirements
 from qtasks.scheduling.candidates import Candidate, JobFacts, Simulators
 from qtasks.scheduling.waits import FRESH_SECONDS, Wait, age_seconds
@@ -28,6 +28,8 @@ def refusal(facts: JobFacts, candidate: Candidate, wait: Wait, now: datetime) ->
         return Refusal("NoCircuits", entry.problem)
     if able is not None and (why := problems(facts.analysis, facts.shots, able, method=facts.method)):
         return Refusal(why[0].reason, " ".join(dict.fromkeys(problem.message for problem in why)))
+    if able is not None and (why := together(facts.runs, able, alike=facts.runs * facts.shots == facts.total_shots)):
+        return Refusal(why[0].reason, f"{why[0].message} {why[0].hint}")
     if candidate.named:
         return None
     if entry.simulator and candidate.account is not None and facts.simulators is Simulators.NEVER:

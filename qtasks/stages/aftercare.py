@@ -1,72 +1,64 @@
-"""What is left when a job is final: the user's copy of the result, and moving what was pending. Each step bears
+"""What is left when a job is final: moving what was pending, and the user's copy of the result. Each step bears
 repetition, so the reconciler finishes what a dead worker left."""
 
 from __future__ import annotations
 
-from qtasks.errors import NotFound, QTasksError, Unavailable
-from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
+from typing import Any
+
+from qtasks.errors import NotFound
+from qtasks.lifecycle import Phase
 from qtasks.objects import keys
-from qtasks.resources import CircuitSource, JobSpec
-from qtasks.results import JobResult, decode
-from qtasks.results.outputs import deliver
+from qtasks.resources import CircuitSource
+from qtasks.results import JobResult
 from qtasks.stages.batch import stored_spec
+from qtasks.stages.delivery import FIRST_SECONDS, LEASE_SECONDS, deliver_once
 from qtasks.stages.worker import Worker
-from qtasks.store import jobs, upkeep
-from qtasks.store.records import Condition, Event, conditions_of, record, settle_condition
+from qtasks.store import jobs, outputs, upkeep
 
 
 def see_to(worker: Worker, job_id: str, *, result: JobResult | None = None) -> None:
-    """Deliver the output of a final job and bring its objects from `pending/` to `completed/`.
+    """Bring the objects of a final job from `pending/` to `completed/`, and deliver its output, once, in a few seconds;
+    what fails is `delivery`'s from then on.
 
-    Raises Unavailable when a service is away; the job keeps its mark, and the reconciler comes back to it.
+    Raises Unavailable when database or object store are away; the job keeps its mark, and the reconciler comes back.
     """
     with worker.store.read() as tx:
         row = jobs.get(tx, job_id)
         payload = next(jobs.payload(tx, [job_id]))
-        known = {entry.condition.type for entry in conditions_of(tx, [job_id])[job_id]}
     spec = stored_spec(row.resource["spec"])
-    if row.phase == Phase.COMPLETED and spec.output is not None and ConditionType.OUTPUT_DELIVERED not in known:
-        _deliver(worker, job_id, row.namespace, spec, result or _stored(worker, row))
-    if payload.input_key is not None:
-        kept = keys.completed_input(row.namespace, job_id, row.format)
-        if payload.input_key != kept:
-            _copy(worker, payload.input_key, kept)
-            with worker.store.begin() as tx:
-                upkeep.moved(tx, job_id, input_key=kept)
-        if spec.circuit.source is CircuitSource.INLINE:
-            worker.objects.delete(keys.pending_input(row.namespace, job_id, row.format))
-        else:
-            # Each claim that fetched has a key of its own, also one that lost the job before it could note it.
-            for key in list(worker.objects.list(keys.pending(row.namespace, job_id))):
-                worker.objects.delete(key)
-    worker.objects.delete(keys.pending_circuit(row.namespace, job_id))
+    _move(worker, row, payload, inline=spec.circuit.source is CircuitSource.INLINE)
+    wanted = row.phase == Phase.COMPLETED and spec.output is not None
     with worker.store.begin() as tx:
+        attempt = outputs.begin(tx, job_id, lease_seconds=LEASE_SECONDS) if wanted else None
         upkeep.tied_up(tx, [job_id])
+    if attempt is not None:
+        deliver_once(worker, attempt, seconds=FIRST_SECONDS, result=result)
 
 
-def _deliver(worker: Worker, job_id: str, namespace: str, spec: JobSpec, result: JobResult) -> None:
-    assert spec.output is not None, "called for jobs that have one"
-    try:
-        where = deliver(spec.output, namespace, result, worker.settings)
-    except Unavailable:
-        raise
-    except QTasksError as error:
-        condition = Condition(ConditionType.OUTPUT_DELIVERED, ConditionStatus.FALSE, error.reason, str(error))
-        event = Event(error.reason, str(error), warning=True)
-    else:
-        message = f"The result was delivered to {where}."
-        condition = Condition(ConditionType.OUTPUT_DELIVERED, ConditionStatus.TRUE, "Delivered", message)
-        event = Event("OutputDelivered", message)
-    with worker.store.begin() as tx:
-        settle_condition(tx, [job_id], condition)
-        record(tx, [job_id], event, source=worker.owner)
+def _move(worker: Worker, row: Any, payload: Any, *, inline: bool) -> None:
+    input_key, circuit_key = payload.input_key, payload.circuit_key
+    if input_key is not None:
+        input_key = keys.completed_input(row.namespace, row.id, row.format)
+        _copy(worker, payload.input_key, input_key)
+    if circuit_key is not None:
+        # What the counts are of is kept with them; of a job without a result nobody asks for it.
+        circuit_key = keys.completed_circuit(row.namespace, row.id) if row.phase == Phase.COMPLETED else None
+        _copy(worker, payload.circuit_key, circuit_key)
+    if (input_key, circuit_key) != (payload.input_key, payload.circuit_key):
+        with worker.store.begin() as tx:
+            upkeep.moved(tx, row.id, input_key=input_key, circuit_key=circuit_key)
+    if input_key is not None and inline:
+        worker.objects.delete(keys.pending_input(row.namespace, row.id, row.format))
+    elif input_key is not None:
+        # Each claim that fetched has a key of its own, also one that lost the job before it could note it.
+        for key in list(worker.objects.list(keys.pending(row.namespace, row.id))):
+            worker.objects.delete(key)
+    worker.objects.delete(keys.pending_circuit(row.namespace, row.id))
 
 
-def _stored(worker: Worker, row: object) -> JobResult:
-    return decode(worker.objects.get(row.result_key, row.result_offset, row.result_length))  # type: ignore[attr-defined]
-
-
-def _copy(worker: Worker, source: str, target: str) -> None:
+def _copy(worker: Worker, source: str, target: str | None) -> None:
+    if target is None or source == target:
+        return
     try:
         worker.objects.put(target, worker.objects.get(source))
     except NotFound:

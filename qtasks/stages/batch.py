@@ -8,10 +8,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from qtasks.circuits.analysis import Analysis
+from qtasks.circuits.formats import PUBS
+from qtasks.circuits.pubs import Extent, prepared
+from qtasks.circuits.pubs.prepared import Prepared
 from qtasks.objects import ObjectStore
 from qtasks.resources import BackendType, JobSpec
 from qtasks.store import Store, jobs
 from qtasks.store.claims import Claim, ClaimedJob
+
+RUNS = "runs"
+"""Key beside those of an analysis under which the extent of a job of several circuits is kept."""
 
 
 @dataclass(slots=True)
@@ -37,6 +44,27 @@ class Item:
     when the job is handed over, the provider's type."""
     account: str | None = None
     """The account under which it runs at a provider."""
+    prepared: Prepared | None = None
+    """The circuits of a job of several, once they were read: see `prepared_of`."""
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a job of several circuits (PUBs)."""
+        return self.format == PUBS
+
+    @property
+    def facts(self) -> Analysis:
+        """What the checked circuit is made of; of several circuits what holds for all of them."""
+        known = dict(self.analysis or {})
+        known.pop(RUNS, None)
+        return Analysis(**known)
+
+    @property
+    def extent(self) -> Extent:
+        """How much it runs."""
+        runs = (self.analysis or {}).get(RUNS)
+        shots = self.spec.execution.shots
+        return Extent(1, shots, shots) if runs is None else Extent(**runs)
 
     @property
     def to_be_fetched(self) -> bool:
@@ -121,8 +149,15 @@ def stored_spec(data: dict[str, Any]) -> JobSpec:
     return JobSpec.model_validate(data)
 
 
+def prepared_of(item: Item, objects: ObjectStore) -> Prepared:
+    """The checked circuits of a job of several."""
+    if item.prepared is None:
+        item.prepared = prepared.load(circuit_of(item, objects))
+    return item.prepared
+
+
 def circuit_of(item: Item, objects: ObjectStore) -> bytes:
-    """The checked circuit, canonical QPY."""
+    """The checked circuit, canonical QPY; of a job of several circuits what `pubs.prepared` wrote of them."""
     if item.qpy is None:
         assert item.circuit_key is not None, "a validated job has its circuit in its row or in an object"
         item.qpy = objects.get(item.circuit_key)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qtasks.circuits import pubs
 from qtasks.circuits.formats import PYTHON
+from qtasks.circuits.pubs.analyses import whole
+from qtasks.circuits.pubs.portions import portions
+from qtasks.circuits.pubs.prepared import Prepared, dump
+from qtasks.circuits.pubs.preparing import prepare
 from qtasks.circuits.sandbox import Checked, Limits, Rejected, Source
 from qtasks.errors import InvalidInput
 from qtasks.resources import Quantity
@@ -24,6 +30,8 @@ class Verdict:
     answer: Checked | Rejected
     not_run: bool = False
     """The answer is from the cache, and the Python source was not run for it."""
+    prepared: Prepared | None = None
+    """Of a job of several circuits, what is run."""
 
     @property
     def checked(self) -> Checked:
@@ -36,14 +44,20 @@ class Verdict:
 def check(worker: Worker, batch: Batch) -> dict[str, Verdict]:
     """The verdict on each circuit of `batch`; those with the same time limit are checked together."""
     by_limit: dict[float, list[Source]] = defaultdict(list)
-    for item in batch.items.values():
-        by_limit[item.spec.timeouts.validation.seconds].append(_source(item, worker))
     namespace = batch.claim.jobs[0].namespace
     verdicts: dict[str, Verdict] = {}
+    for item in batch.items.values():
+        if item.several:
+            verdicts[item.job.id] = _check_several(worker, namespace, item)
+        else:
+            by_limit[item.spec.timeouts.validation.seconds].append(_source(item, worker))
     for seconds, sources in by_limit.items():
-        limits = Limits(wall_seconds=seconds, memory_bytes=Quantity(worker.settings.sandbox_memory).bytes)
-        verdicts |= _check(worker, namespace, sources, limits)
+        verdicts |= _check(worker, namespace, sources, _limits(worker, seconds))
     return verdicts
+
+
+def _limits(worker: Worker, seconds: float) -> Limits:
+    return Limits(wall_seconds=seconds, memory_bytes=Quantity(worker.settings.sandbox_memory).bytes)
 
 
 def _source(item: Item, worker: Worker) -> Source:
@@ -66,6 +80,25 @@ def _check(worker: Worker, namespace: str, sources: list[Source], limits: Limits
         **{job_id: Verdict(answer, not_run=job_id in python) for job_id, answer in known.items()},
         **{job_id: Verdict(answer) for job_id, answer in answers.items()},
     }
+
+
+def _check_several(worker: Worker, namespace: str, item: Item) -> Verdict:
+    """The verdict on a job of several circuits: on the first that is wrong, or on all of them."""
+    execution = item.spec.execution
+
+    def check(sources: Sequence[Source]) -> Iterator[Checked | Rejected]:
+        for some, seconds in portions(sources, item.spec.timeouts.validation.seconds):
+            found = _check(worker, namespace, some, _limits(worker, seconds))
+            yield from (found[source.id].answer for source in some)
+
+    try:
+        data, program = input_of(item, worker.objects), item.spec.program.value
+        container = pubs.parse(data, program=program, shots=execution.shots)
+        found, fingerprint = prepare(container, check, method=execution.method.value)
+    except InvalidInput as error:
+        return Verdict(Rejected(item.job.id, error.reason, error.message, error.hint, **error.details))
+    analysis = whole([found.analysis(run) for run in found.runs()])
+    return Verdict(Checked(item.job.id, dump(found), analysis, fingerprint), prepared=found)
 
 
 def _refusal(answer: Rejected) -> InvalidInput:

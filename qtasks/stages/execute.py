@@ -20,10 +20,12 @@ from qtasks.resources import BackendType
 from qtasks.results import JobResult, Provenance, SamplerPubResult, encode, timestamp, versions
 from qtasks.results.pack import pack
 from qtasks.stages.aftercare import see_to
-from qtasks.stages.batch import Batch, Item, circuit_of
+from qtasks.stages.batch import Batch, Item, circuit_of, prepared_of
+from qtasks.stages.debugging import note_runs
 from qtasks.stages.endings import COMPLETED, EXECUTED, STORED, fail_or_retry
 from qtasks.stages.remote.handover import hand_over
 from qtasks.stages.remote.intent import keep_calibration
+from qtasks.stages.several import pubs_of, simulate
 from qtasks.stages.worker import Worker
 from qtasks.store import ledger, moves
 from qtasks.store.ids import new_id
@@ -84,6 +86,7 @@ def execute(worker: Worker, batch: Batch) -> None:
                 aftercare=aftercare,
             )
         moves.keep_results(tx, [finished[job_id].row for job_id in held])
+        note_runs(tx, worker, batch, ran, held)
         if worker.settings.simulator_rate:
             _settle(tx, worker, batch, held, finished)
         ended = {job_id: fail_or_retry(tx, batch.claim, batch.items[job_id], error) for job_id, error in failed.items()}
@@ -119,6 +122,10 @@ def _run(worker: Worker, batch: Batch) -> dict[str, Ran | BackendError]:
         by_backend[item.simulator].append(item)
     outcomes: dict[str, Ran | BackendError] = {}
     for backend, items in by_backend.items():
+        alone = [item for item in items if item.several]
+        for item in alone:  # the runs of one job have calls of their own
+            outcomes[item.job.id] = simulate(worker, item)
+            items.remove(item)
         ran = worker.local(backend).run([_program(worker, item) for item in items])
         outcomes |= zip((item.job.id for item in items), ran, strict=True)
     return {job_id: outcomes[job_id] for job_id in batch.items}
@@ -165,7 +172,7 @@ def _store(worker: Worker, batch: Batch, ran: Mapping[str, Ran], started: dateti
     worker.objects.put(key, blob)
     finished = {}
     for (job_id, result), (offset, length, sha256) in zip(results.items(), places, strict=True):
-        counts = result.get_counts()
+        counts = result.summary()
         cost = result.provenance.simulator_cost or Decimal(0)
         finished[job_id] = Finished(
             result,
@@ -216,6 +223,10 @@ def _result(worker: Worker, item: Item, ran: Ran, started: datetime, completed: 
         threads=ran.threads,
         simulator_cost=charge(ran.run_seconds, worker.settings.simulator_rate),
     )
+    if item.several:
+        return JobResult(
+            item.job.id, item.spec.program.value, pubs_of(prepared_of(item, worker.objects), ran.runs), provenance
+        )
     pub = SamplerPubResult(ran.registers, ran.num_clbits, item.spec.execution.shots, ran.counts, ran.clbits)
     return JobResult(item.job.id, "sampler", [pub], provenance)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtasks.backends.compatibility import local_simulator, problems
 from qtasks.backends.sizing import Size, noisy_size, size
 from qtasks.circuits.analysis import Analysis
+from qtasks.circuits.pubs.prepared import Prepared
 from qtasks.config import REMOTE
 from qtasks.errors import InvalidInput
 from qtasks.resources import BackendType
@@ -12,16 +15,55 @@ from qtasks.stages.batch import Item
 
 _AT_A_PROVIDER = Size("", "", 0, small=False, parallel=False)
 """What a job takes here that runs elsewhere; what it takes there is for its device to say, when one is chosen."""
+_MIB = 2**20
+_COUNT_BYTES = 200
+"""What one outcome and how often it came take, between Aer and the stored result."""
 
 
 def fit(item: Item, analysis: Analysis) -> Size:
-    """The size of a job; raises InvalidInput where no worker could ever run it as it asks."""
+    """The size of a job of one circuit; raises InvalidInput where no worker could ever run it as it asks."""
+    return _fit(item, analysis, item.spec.execution.shots)
+
+
+def fit_all(item: Item, prepared: Prepared) -> Size:
+    """The size of a job of several circuits: the memory of its largest, and of all counts, which are kept together. It
+    is a job of its own, never batched. Raises InvalidInput as `fit` does, for the first circuit that does not fit."""
+    sizes: dict[tuple[int, int], Size] = {}
+    counts = 0
+    for run in prepared.runs():
+        kind = prepared.kinds[run.circuit], run.shots
+        analysis = prepared.analysis(run)
+        counts += min(run.shots, 2 ** min(analysis.clbits, 60))
+        if kind not in sizes:
+            try:
+                sizes[kind] = _fit(item, analysis, run.shots)
+            except InvalidInput as error:
+                where = _where(prepared, run.circuit)
+                raise InvalidInput(f"{where}: {error.message}", reason=error.reason, hint=error.hint) from None
+    largest = max(sizes.values(), key=lambda size: size.memory or 0)
+    if item.spec.backend.type in REMOTE:
+        return largest
+    memory = (largest.memory or 0) + -(-counts * _COUNT_BYTES // _MIB) * _MIB
+    return replace(largest, memory=memory, small=False)
+
+
+def _where(prepared: Prepared, circuit: int) -> str:
+    """The first PUB and point that a circuit is of."""
+    return next(
+        f"pubs[{number}], point {place}"
+        for number, pub in enumerate(prepared.pubs)
+        for place, point in enumerate(pub.points)
+        if any(run.circuit == circuit for run in point)
+    )
+
+
+def _fit(item: Item, analysis: Analysis, shots: int) -> Size:
     execution, backend = item.spec.execution, item.spec.backend.type
     _check_layout(item, analysis)
     if backend in REMOTE:
         return _AT_A_PROVIDER
     sized = size if backend is BackendType.LOCAL_SIMULATOR else noisy_size
-    found = sized(analysis, method=execution.method.value, shots=execution.shots)
+    found = sized(analysis, method=execution.method.value, shots=shots)
     if found.memory is None:
         raise InvalidInput(
             f"Aer's {found.method} method cannot run this circuit.",
@@ -37,7 +79,7 @@ def fit(item: Item, analysis: Analysis) -> Size:
             hint="Raise the limit, use fewer qubits, or try execution.method: matrix_product_state.",
         )
     method = execution.method.value
-    if why := problems(analysis, execution.shots, local_simulator(method), method=method):
+    if why := problems(analysis, shots, local_simulator(method), method=method):
         raise InvalidInput(
             " ".join(problem.message for problem in why),
             reason=why[0].reason,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from qtasks.backends.compatibility import problems
 from qtasks.backends.protocol import BackendError
 from qtasks.backends.sizing import noisy_size, size
-from qtasks.circuits.analysis import Analysis
 from qtasks.config import REMOTE
 from qtasks.errors import QTasksError, Unavailable
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase
@@ -49,9 +48,9 @@ def place(worker: Worker, batch: Batch, item: Item, *, memory: int) -> Place | N
 def _own(worker: Worker, item: Item) -> str:
     if item.spec.backend.type is BackendType.LOCAL_SIMULATOR:
         return BackendType.LOCAL_SIMULATOR.value
-    analysis = Analysis(**dict(item.analysis or {}))
+    analysis = item.facts
     device = worker.ibm_simulator.device_for(item.spec.backend.name or "", analysis.qubits)
-    if why := problems(analysis, item.spec.execution.shots, worker.ibm_simulator.capabilities(device)):
+    if why := problems(analysis, item.extent.most_shots, worker.ibm_simulator.capabilities(device)):
         messages = " ".join(dict.fromkeys(problem.message for problem in why))
         hints = " ".join(dict.fromkeys(problem.hint for problem in why))
         raise BackendError(messages, reason=why[0].reason, hint=hints)
@@ -72,9 +71,8 @@ def _follow(worker: Worker, batch: Batch, item: Item, choice: Choice) -> Place |
 
 def _size(item: Item, backend: str) -> None:
     """What the simulation takes of a job that was to run elsewhere."""
-    analysis = Analysis(**dict(item.analysis or {}))
     sized = size if backend == BackendType.LOCAL_SIMULATOR else noisy_size
-    found = sized(analysis, method=item.spec.execution.method.value, shots=item.spec.execution.shots)
+    found = sized(item.facts, method=item.spec.execution.method.value, shots=item.extent.most_shots)
     if found.memory is None:
         raise BackendError(
             f"Aer's {found.method} method cannot run this circuit.",

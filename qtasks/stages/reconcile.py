@@ -11,7 +11,8 @@ from qtasks.errors import NotFound, QTasksError, Unavailable
 from qtasks.lifecycle import Phase, Stage
 from qtasks.queue import Hint
 from qtasks.stages.aftercare import see_to
-from qtasks.stages.alerts import see_to_alerts
+from qtasks.stages.alerts import see_to_alerts, see_to_notices
+from qtasks.stages.delivery import deliver_due
 from qtasks.stages.worker import Worker
 from qtasks.store import claims, ledger, tenants, upkeep
 from qtasks.store.claims import Head
@@ -54,6 +55,8 @@ def reconcile(worker: Worker) -> Reconciled:
     _wake_waiting(worker)
     _keep_tenants(worker)
     see_to_alerts(worker)
+    see_to_notices(worker)
+    deliver_due(worker)
     hints = 0
     with suppress(Unavailable):
         hints = sum(_hint_again(worker, stage) for stage in (Stage.EXECUTION, Stage.SCHEDULING, Stage.VALIDATION))

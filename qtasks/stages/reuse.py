@@ -97,7 +97,7 @@ def _identical(worker: Worker, item: Item) -> list[Any]:
             tx,
             fingerprint=item.fingerprint,
             namespace=item.job.namespace,
-            shots=execution.shots,
+            shots=item.job.shots,
             seed=execution.seed_simulator,
             limit=_LOOKED_AT,
         )

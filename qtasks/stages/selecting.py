@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from qtasks.circuits.analysis import Analysis
 from qtasks.config import REMOTE, Account
 from qtasks.costs.simulator import micros
 from qtasks.resources import BackendType
@@ -15,7 +14,7 @@ from qtasks.scheduling.candidates import AccountFacts, JobFacts, job_facts
 from qtasks.scheduling.choosing import decision_of
 from qtasks.scheduling.registrations import Registration, eligible, registrations, with_accounts
 from qtasks.scheduling.selection import Row, Selection
-from qtasks.stages.batch import Item, circuit_of
+from qtasks.stages.batch import Item, circuit_of, prepared_of
 from qtasks.stages.remote.sessions import account_in_session, with_sessions
 from qtasks.stages.remote.turns import standing_of
 from qtasks.stages.worker import Worker
@@ -74,7 +73,8 @@ def choose(worker: Worker, item: Item, *, memory: int | None) -> Choice:
         spec,
         namespace=namespace,
         fingerprint=item.fingerprint or "",
-        analysis=Analysis(**dict(item.analysis or {})),
+        analysis=item.facts,
+        extent=item.extent,
         with_accounts=with_accounts(config, namespace),
         budgeted=limited or any(budget.covers(namespace, center, labels) for budget in covered),
     )
@@ -90,9 +90,12 @@ def _select(
     by_hand: Sequence[Registration],
     memory: int | None,
 ) -> Selection:
-    return worker.chooser.choose(
-        facts, stand, lambda: circuit_of(item, worker.objects), registered=by_hand, memory=memory
-    )
+    return worker.chooser.choose(facts, stand, lambda: _circuit(worker, item), registered=by_hand, memory=memory)
+
+
+def _circuit(worker: Worker, item: Item) -> bytes:
+    """The circuit that devices are compared by."""
+    return prepared_of(item, worker.objects).largest() if item.several else circuit_of(item, worker.objects)
 
 
 def _facts_of(tx: Connection, account: Account) -> AccountFacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,11 +15,11 @@ from qtasks.circuits.sandbox import Checked
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
 from qtasks.objects import keys
-from qtasks.stages.batch import Batch, Item
+from qtasks.stages.batch import RUNS, Batch, Item
 from qtasks.stages.check import Verdict, check
 from qtasks.stages.endings import fail
 from qtasks.stages.fetch import fetched
-from qtasks.stages.fit import fit
+from qtasks.stages.fit import fit, fit_all
 from qtasks.stages.worker import Worker
 from qtasks.store import moves
 from qtasks.store.records import Condition, Event, record
@@ -39,11 +39,14 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
         item = batch.items[job_id]
         try:
             checked = verdict.checked
-            passed[job_id] = fit(item, checked.analysis)
+            prepared = verdict.prepared
+            passed[job_id] = fit(item, checked.analysis) if prepared is None else fit_all(item, prepared)
         except InvalidInput as error:
             failed[job_id] = error
         else:
             _take_up(worker, item, checked, passed[job_id])
+            if prepared is not None:
+                item.prepared, item.analysis = prepared, {**(item.analysis or {}), RUNS: asdict(prepared.extent())}
     stay = bool(passed) and worker.may_carry_on(batch.claim, Stage.SCHEDULING)
     small = {job_id for job_id, size in passed.items() if size.small and not batch.items[job_id].job.alone}
     # What is large was only read together: each is a job of its own from here on, for whoever is free.

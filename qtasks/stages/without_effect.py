@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qtasks.resources import BackendType
+from qtasks.resources import BackendType, JobSpec, OutputType
 from qtasks.stages.batch import Item
 
 _NOWHERE = {
     "resources": "spec.resources",
     "security_context": "spec.securityContext",
     "ttl_after_finished": "spec.ttlAfterFinished",
-    "debug": "spec.debug",
 }
-_NOT_HERE = {"session": "spec.session", "credentials": "spec.credentials"}
+_WITH_CREDENTIALS = (OutputType.S3, OutputType.GCS)
 _NOT_AT_A_PROVIDER = {
     "method": "execution.method",
     "memory_limit": "execution.memoryLimit",
@@ -32,10 +31,19 @@ def _idle(item: Item, provider: BackendType | None) -> Iterator[str]:
     spec, execution = item.spec, item.spec.execution
     yield from (path for name, path in _NOWHERE.items() if name in spec.model_fields_set)
     if provider is None:
-        yield from (path for name, path in _NOT_HERE.items() if name in spec.model_fields_set)
+        yield from _idle_here(spec)
         return
     yield from (path for name, path in _NOT_AT_A_PROVIDER.items() if name in execution.model_fields_set)
     if provider is BackendType.AWS_BRAKET and spec.session is not None:
         yield "spec.session"
     if provider is BackendType.AWS_BRAKET and execution.max_execution_time is not None:
         yield "execution.maxExecutionTime"
+
+
+def _idle_here(spec: JobSpec) -> Iterator[str]:
+    if spec.session is not None:
+        yield "spec.session"
+    # An output without credentials of its own uses the job's.
+    used = spec.output is not None and spec.output.type in _WITH_CREDENTIALS and spec.output.credentials is None
+    if spec.credentials is not None and not used:
+        yield "spec.credentials"

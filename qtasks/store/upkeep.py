@@ -45,7 +45,8 @@ def end_hopeless(tx: Connection, *, max_takeovers: int, where: Any) -> list[str]
 
 
 def loose_ends(tx: Connection, *, older_than_seconds: float, limit: int) -> list[str]:
-    """Final jobs whose output or objects still need seeing to, finished at least `older_than_seconds` ago."""
+    """Final jobs that still need seeing to, finished at least `older_than_seconds` ago: their objects lie elsewhere in
+    the end, and a copy of the result may be wanted."""
     rows = tx.execute(
         select(jobs.c.id)
         .where(text("aftercare"), jobs.c.finished_at < moment(-older_than_seconds))
@@ -55,10 +56,10 @@ def loose_ends(tx: Connection, *, older_than_seconds: float, limit: int) -> list
     return [row.id for row in rows]
 
 
-def moved(tx: Connection, job_id: str, *, input_key: str) -> None:
-    """Note where the input of a final job lies now; its checked circuit is kept no longer."""
+def moved(tx: Connection, job_id: str, *, input_key: str | None, circuit_key: str | None) -> None:
+    """Note where the input of a final job and its checked circuit lie now; None: in no object."""
     tx.execute(update(inputs).where(inputs.c.job_id == job_id).values(object_key=input_key))
-    tx.execute(update(circuits).where(circuits.c.job_id == job_id).values(object_key=None))
+    tx.execute(update(circuits).where(circuits.c.job_id == job_id).values(object_key=circuit_key))
 
 
 def tied_up(tx: Connection, ids: Sequence[str]) -> None:

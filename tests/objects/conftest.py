@@ -1,4 +1,5 @@
-"""An S3 server of the tests' own (moto, over real HTTP) and a fresh store of each kind."""
+"""Servers of the tests' own for S3 (moto) and Google Cloud Storage (an emulator), over real HTTP, and a fresh store of
+each kind."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qtasks.objects import ObjectStore, open_store
+from tests.support.gcs_server import GcsServer
 
 BUCKET = "qtasks-tests"
 PAGE = 5  # keys that this server lists at once (S3 itself: 1000)
@@ -46,12 +48,22 @@ def s3_server() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.system)])
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[str]:
+    """The address of a GCS emulator on loopback, with a bucket, and the environment in which it is found."""
+    with GcsServer(BUCKET) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield server.url
+
+
+@pytest.fixture(params=["local", *(pytest.param(kind, marks=pytest.mark.system) for kind in ("s3", "gcs"))])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store, one of each kind."""
-    if request.param == "s3":
-        request.getfixturevalue("s3_server")
-        return f"s3://{BUCKET}/{uuid.uuid4().hex}/deep"
+    if request.param != "local":
+        request.getfixturevalue(f"{request.param}_server")
+        scheme = {"s3": "s3", "gcs": "gs"}[request.param]
+        return f"{scheme}://{BUCKET}/{uuid.uuid4().hex}/deep"
     return (tmp_path / "objects" / "deep").as_uri()
 
 

@@ -18,6 +18,7 @@ def test_inputs_wait_under_pending_and_end_under_completed() -> None:
     assert keys.completed_input("default", "j1", "openqasm3") == "completed/default/j1/input.qasm3"
     assert keys.completed_input("default", "j1", "openqasm2") == "completed/default/j1/input.qasm"
     assert keys.pending_circuit("default", "j1") == "pending/default/j1/circuit.qpy"
+    assert keys.completed_circuit("default", "j1") == "completed/default/j1/circuit.qpy"
     assert keys.pending_input("default", "j1", "python") == "pending/default/j1/input.py"
     assert keys.pending_fetched("default", "j1", "qasm2", 7) == "pending/default/j1/fetched-7.qasm"
     assert keys.pending_fetched("default", "j1", "qasm2", 7).startswith(keys.pending("default", "j1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -29,6 +29,7 @@ from qtasks.backends.protocol import (
     ProviderJob,
     ProviderState,
     QueueStatus,
+    refuse_together,
 )
 from qtasks.backends.registry import Credentials
 from qtasks.config import Account
@@ -94,6 +95,11 @@ class BraketBackend:
     def compile(self, program: Program, device: str) -> Compiled:
         """`initial_layout` is in the device's own qubit numbers; see `programs` for what else is done."""
         return self._compilers.setdefault(os.getpid(), Compiler()).compile(program, self._device(device))
+
+    def compile_all(self, programs: Sequence[Program], device: str) -> Compiled:
+        """A task has one circuit. Raises BackendError (`OneCircuitPerTask`) for more."""
+        refuse_together(programs, Capabilities(device, max_experiments=1))
+        return self.compile(programs[0], device)
 
     def estimate_cost(self, compiled: Compiled, shots: int) -> Cost:
         """Of a simulator, what it costs at least: it is billed by a time that is known afterwards."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from qtasks.backends.protocol import (
     ProviderJob,
     ProviderUnavailable,
     QueueStatus,
+    refuse_together,
 )
 from qtasks.config import Account
 from qtasks.costs.cost import Cost
@@ -85,7 +87,8 @@ class IBMBackend:
 
     def capabilities(self, device: str) -> Capabilities:
         backend = self._devices.known(device).backend
-        return compatibility.of_backend(backend, max_shots=getattr(backend.configuration(), "max_shots", None))
+        able = compatibility.of_backend(backend, max_shots=getattr(backend.configuration(), "max_shots", None))
+        return replace(able, shots_alike=True)
 
     def queue_status(self, device: str) -> QueueStatus:
         return self._devices.queue(device)
@@ -98,6 +101,11 @@ class IBMBackend:
 
     def compile(self, program: Program, device: str) -> Compiled:
         return self._compiler.compile(program, self._devices.known(device))
+
+    def compile_all(self, programs: Sequence[Program], device: str) -> Compiled:
+        """One order of all programs. Raises BackendError (`TranspilerError`, `ShotsDiffer`)."""
+        refuse_together(programs, Capabilities(device, shots_alike=True))
+        return self._compiler.compile_all(programs, self._devices.known(device))
 
     def estimate_cost(self, compiled: Compiled, shots: int) -> Cost:
         from qtasks.backends.ibm.estimate import quantum_seconds

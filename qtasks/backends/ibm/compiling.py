@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from qtasks.backends.ibm.devices import Known
+from qtasks.backends.ibm.submission import NOTE, memory
 from qtasks.backends.protocol import BackendError, Compiled, Program
 from qtasks.circuits.analysis import analyse
-from qtasks.circuits.formats import QPY, dump, load_canonical
+from qtasks.circuits.formats import QPY, dump, dump_all, load_canonical
 from qtasks.results import classical_memory
 
 _PASS_MANAGERS = 64
@@ -25,6 +28,29 @@ class Compiler:
 
     def compile(self, program: Program, device: Known) -> Compiled:
         """The ISA circuit. Raises BackendError (`TranspilerError`)."""
+        return self._compiled(program, device)[1]
+
+    def compile_all(self, programs: Sequence[Program], device: Known) -> Compiled:
+        """The ISA circuits of a job, in one file of QPY, each with its classical memory in its metadata; a single one
+        is as `compile` gives it."""
+        if len(programs) == 1:
+            return self.compile(programs[0], device)
+        circuits, found = [], []
+        for program in programs:
+            isa, about = self._compiled(program, device)
+            isa.metadata = {NOTE: memory(about, isa, program.shots)}
+            circuits.append(isa)
+            found.append(about)
+        return replace(
+            found[0],
+            data=dump_all(circuits),
+            depth=max(each.depth for each in found),
+            gates=dict(sum((Counter(each.gates) for each in found), Counter[str]())),
+            two_qubit_gates=sum(each.two_qubit_gates for each in found),
+            seconds=sum(each.seconds for each in found),
+        )
+
+    def _compiled(self, program: Program, device: Known) -> tuple[Any, Compiled]:
         started = time.perf_counter()
         circuit = load_canonical(program.qpy)
         registers, num_clbits, clbits = classical_memory(circuit)
@@ -42,7 +68,7 @@ class Compiler:
                 hint="Check initialLayout and the gates of the circuit.",
             ) from None
         facts = analyse(isa)
-        return Compiled(
+        return isa, Compiled(
             device=device.backend.name,
             format=QPY,
             data=data,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from qtasks.backends.ibm.submission import NOTE
@@ -11,45 +12,48 @@ from qtasks.backends.protocol import BackendError, Outcome, ProviderUnavailable
 
 
 def outcome(raw: str) -> Outcome:
-    """The result of a job with one circuit, from the API's text.
+    """The result of a job, from the API's text; of a job of several circuits with the outcome of each.
 
     It carries the description of its own classical memory; one that does not is taken for registers that lie one after
     another. Raises BackendError (`ResultInvalid`) for what is broken or not whole, ProviderUnavailable for nothing.
     """
     if not raw.strip():
         raise ProviderUnavailable("IBM Quantum has no result yet for a job that is done.")
-    item, metadata, note = _decoded(raw)
-    return _joined(item, metadata, note or _plain(item))
+    items, metadata, notes = _primitive(raw) if '"PrimitiveResult"' in raw[:200] else _executed(raw)
+    if not items or len(notes) != len(items):
+        raise _invalid(f"it has {len(items)} results, and {len(notes)} circuits were run")
+    found = [_joined(item, metadata, note or _plain(item)) for item, note in zip(items, notes, strict=True)]
+    return found[0] if len(found) == 1 else replace(found[0], runs=tuple(found))
 
 
-def _decoded(raw: str) -> tuple[Mapping[str, Any], dict[str, Any], Any]:
-    """Register name → array of bits (shots × size, bit 0 first); metadata; the description of the memory."""
-    return _primitive(raw) if '"PrimitiveResult"' in raw[:200] else _executed(raw)
+_Decoded = tuple[list[Mapping[str, Any]], dict[str, Any], list[Any]]
+"""For each circuit: register name → array of bits (shots × size, bit 0 first); metadata; for each circuit the
+description of its memory."""
 
 
-def _primitive(raw: str) -> tuple[Mapping[str, Any], dict[str, Any], Any]:
+def _primitive(raw: str) -> _Decoded:
     """The result of a job that another program submitted with IBM's own sampler (`SamplerV2`)."""
     from qiskit_ibm_runtime.json import RuntimeDecoder
 
     try:
         (pub,) = json.loads(raw, cls=RuntimeDecoder)
-        return {name: array.to_bool_array(order="little") for name, array in pub.data.items()}, {}, None
+        return [{name: array.to_bool_array(order="little") for name, array in pub.data.items()}], {}, [None]
     except Exception as error:  # as below
         raise _invalid(f"it cannot be decoded ({type(error).__name__})") from None
 
 
-def _executed(raw: str) -> tuple[Mapping[str, Any], dict[str, Any], Any]:
+def _executed(raw: str) -> _Decoded:
     from qiskit_ibm_runtime.decoders.executor.decoder import ExecutorResultDecoder
 
     try:
         result = ExecutorResultDecoder.decode(raw)
-        (item,) = result
+        items: list[Mapping[str, Any]] = [dict(item.items()) for item in result]
         given = result.passthrough_data
-        notes = given["post_processor"]["circuits_metadata"] if isinstance(given, dict) else [None]
+        notes = given["post_processor"]["circuits_metadata"] if isinstance(given, dict) else [None] * len(items)
         spans = [
             {"start": span.start.isoformat(), "stop": span.stop.isoformat()} for span in result.metadata.chunk_timing
         ]
-        return dict(item.items()), {"execution_spans": spans}, (notes[0] or {}).get(NOTE)
+        return items, {"execution_spans": spans}, [(note or {}).get(NOTE) for note in notes]
     except Exception as error:  # whatever the library's models meet in broken bytes
         raise _invalid(f"it cannot be decoded ({type(error).__name__})") from None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from qtasks.backends.ibm.devices import Known
 from qtasks.backends.protocol import Compiled
-from qtasks.circuits.formats import load_canonical
+from qtasks.circuits.formats import load_all
 
 OVERHEAD_SECONDS = 2.0
 """What IBM's guide to the usage of a job gives as the part that does not depend on the shots."""
@@ -17,6 +17,7 @@ _LAYER, _READOUT = 100e-9, 3e-6
 
 def quantum_seconds(compiled: Compiled, shots: int, device: Known) -> float:
     """`2 + shots × (rep_delay + circuit duration)`, IBM's own approximation for one circuit without error mitigation.
+    Of several circuits each adds its shots.
 
     `rep_delay` is the device's default, usually 250 µs; the duration is the longest way through the circuit by the
     target's gate times, or, for circuits with control flow, depth × 100 ns + 3 µs.
@@ -25,13 +26,15 @@ def quantum_seconds(compiled: Compiled, shots: int, device: Known) -> float:
     delay = getattr(configuration, "default_rep_delay", None)
     if delay is None:
         delay = _REP_DELAY
-    return OVERHEAD_SECONDS + shots * (float(delay) + _duration(compiled, device.backend.target))
+    circuits = load_all(compiled.data)
+    durations = (_duration(circuit, compiled.depth, device.backend.target) for circuit in circuits)
+    return OVERHEAD_SECONDS + shots * sum(float(delay) + duration for duration in durations)
 
 
-def _duration(compiled: Compiled, target: Any) -> float:
+def _duration(circuit: Any, depth: int, target: Any) -> float:
     from qiskit.exceptions import QiskitError
 
     try:
-        return float(load_canonical(compiled.data).estimate_duration(target))
+        return float(circuit.estimate_duration(target))
     except QiskitError:
-        return compiled.depth * _LAYER + _READOUT
+        return depth * _LAYER + _READOUT

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qtasks.backends.ibm.pages import TAG
-from qtasks.backends.protocol import Order
-from qtasks.circuits.formats import load_canonical
+from qtasks.backends.protocol import Compiled, Order
+from qtasks.circuits.formats import load_all
 
 NOTE = "qtasks"
 """Key of the circuit's metadata under which a result finds the classical memory that it belongs to."""
@@ -25,24 +25,25 @@ def program(order: Order) -> tuple[str, dict[str, Any]]:
     from qiskit_ibm_runtime.options_models import SamplerOptions
     from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
 
-    circuit = load_canonical(order.compiled.data)
-    circuit.metadata = {NOTE: memory(order, circuit)}
-    written, options = prepare([circuit], SamplerOptions(), order.shots)
+    circuits = load_all(order.compiled.data)
+    if len(circuits) == 1:
+        circuits[0].metadata = {NOTE: memory(order.compiled, circuits[0], order.shots)}
+    written, options = prepare(circuits, SamplerOptions(), order.shots)
     written._semantic_role = "sampler_v2"
     converter = QUANTUM_PROGRAM_PARAMS_CONVERTERS[Executor._SCHEMA_VERSION]
     return Executor._PROGRAM_ID, converter.encoder(written, options).model_dump(mode="json")
 
 
-def memory(order: Order, circuit: Any) -> dict[str, Any]:
-    """The circuit's classical memory, for `decoding.outcome`: it travels with the job and comes back in its result."""
-    compiled = order.compiled
+def memory(compiled: Compiled, circuit: Any, shots: int) -> dict[str, Any]:
+    """The circuit's classical memory, for `decoding.outcome`: it travels with the job and comes back in its result. Of
+    several circuits it is in the metadata of each from the time that they are compiled."""
     places = {register.name: [circuit.find_bit(bit).index for bit in register] for register in circuit.cregs}
     return {
         "registers": [list(register) for register in compiled.registers],
         "num_clbits": compiled.num_clbits,
         "clbits": None if compiled.clbits is None else [list(bits) for bits in compiled.clbits],
         "places": places,
-        "shots": order.shots,
+        "shots": shots,
     }
 
 

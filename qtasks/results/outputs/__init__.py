@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from qtasks.errors import InvalidInput
-from qtasks.results.formats import render
-from qtasks.results.model import JobResult
-from qtasks.results.outputs.configmap import ConfigMapOutput
-from qtasks.results.outputs.protocol import Delivery, Output
-from qtasks.settings import Settings
+from qtasks.results.outputs.protocol import Answer, Ask, Delivery, Means, Output, Question
 
-__all__ = ["OUTPUTS", "Delivery", "Output", "OutputSpec", "deliver"]
-
-OUTPUTS: dict[str, Callable[[Settings], Output]] = {
-    "configmap": lambda settings: ConfigMapOutput(settings.configmaps),
-}
+__all__ = ["OUTPUTS", "Answer", "Ask", "Delivery", "Means", "Output", "Question", "deliver"]
 
 
-class OutputSpec(Protocol):
-    """What is read of a job's `spec.output`."""
+def _configmap(means: Means, _template: str) -> Output:
+    from qtasks.results.outputs.cluster import ClusterConfigMapOutput, in_cluster
+    from qtasks.results.outputs.configmap import ConfigMapOutput
 
-    @property
-    def type(self) -> str: ...
-    @property
-    def location(self) -> str | None: ...
-    @property
-    def format(self) -> str | None: ...
+    if in_cluster(means.settings):
+        return ClusterConfigMapOutput(seconds=means.seconds)
+    return ConfigMapOutput(means.settings.configmaps)
 
 
-def deliver(output_spec: OutputSpec, namespace: str, result: JobResult, settings: Settings) -> str:
-    """Put a copy of the result where the job's `output` says, and say where that is. May be repeated.
+def _pvc(means: Means, _template: str) -> Output:
+    from qtasks.results.outputs.pvc import VolumeOutput
 
-    Raises InvalidInput (`OutputUnsupported`, `FormatUnsupported`, `InvalidOutput`, `ConfigMapTooLarge`), Forbidden
-    (`OutputForbidden`) or Unavailable (`OutputUnavailable`); none of them changes the job's phase.
+    return VolumeOutput(means.settings.volumes, make_claims=means.settings.volumes_dir is None)
+
+
+def _s3(means: Means, template: str) -> Output:
+    from qtasks.results.outputs.s3 import S3Output
+
+    return S3Output(means, template)
+
+
+def _gcs(means: Means, template: str) -> Output:
+    from qtasks.results.outputs.gcs import GCSOutput
+
+    return GCSOutput(means, template)
+
+
+OUTPUTS: dict[str, Callable[[Means, str], Output]] = {"configmap": _configmap, "pvc": _pvc, "s3": _s3, "gcs": _gcs}
+
+
+def deliver(kind: str, job: Delivery, rendered: bytes, means: Means) -> str:
+    """Put a copy of a rendered result where the job's `output` of type `kind` says, and say where that is. `job` has
+    location and path as they were written, with their fields. May be repeated.
+
+    Raises Unavailable for what may heal, and InvalidInput, NotFound or Forbidden for what does not; none of them
+    changes the job's phase, and none says anything that is secret.
     """
-    kind = str(output_spec.type)
     if kind not in OUTPUTS:
         raise InvalidInput(
-            f"This version of qtasks delivers results to {', '.join(sorted(OUTPUTS))} only, not to {kind}.",
-            reason="OutputUnsupported",
-            hint=f"The queue keeps its own copy: qtasks results {result.job_id}",
+            f"There is no output of type {kind[:40]!r}.", reason="InvalidOutput", hint=f"Use {', '.join(OUTPUTS)}."
         )
-    rendered = render(result, str(output_spec.format or "json"))
-    delivery = Delivery(namespace, result.job_id, output_spec.location or "")
-    return OUTPUTS[kind](settings).deliver(delivery, rendered)
+    from qtasks.results.outputs.places import filled
+
+    return OUTPUTS[kind](means, job.location).deliver(filled(job), rendered)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from qtasks.errors import Forbidden, InvalidInput, QTasksError, Unavailable
+from qtasks.errors import InvalidInput
+from qtasks.results.outputs import files
 from qtasks.results.outputs.protocol import Delivery
 
 KEY = "results"
-MAX_BYTES = 2**20  # Kubernetes' limit for a ConfigMap
+MAX_BYTES = 2**20  # Kubernetes' limit for a ConfigMap, all its keys together
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAMESPACE = re.compile(_LABEL)
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class ConfigMapOutput:
@@ -35,67 +30,38 @@ class ConfigMapOutput:
         Raises InvalidInput (`InvalidOutput`, `ConfigMapTooLarge`), Forbidden (`OutputForbidden`) or Unavailable
         (`OutputUnavailable`).
         """
-        if not _NAMESPACE.fullmatch(job.namespace):
-            raise _invalid(f"{job.namespace[:80]!r} is not the name of a namespace")
-        if not _NAME.fullmatch(job.location) or len(job.location) > 253:
-            raise _invalid(f"{job.location[:80]!r} is not the name of a ConfigMap")
+        check_names(job.namespace, job.location, "a ConfigMap")
         if len(rendered) > MAX_BYTES:
-            raise InvalidInput(
-                f"The result has {len(rendered)} bytes; a ConfigMap holds {MAX_BYTES}.",
-                reason="ConfigMapTooLarge",
-                hint=f"Use format csv or fewer shots; the queue keeps its own copy: qtasks results {job.job_id}",
-            )
+            raise too_large(job, len(rendered))
         where = self._folder / job.namespace / job.location / KEY
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with (
-                _opened(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as root,
-                _opened(_enter(root, job.namespace)) as namespace,
-                _opened(_enter(namespace, job.location)) as config_map,
-            ):
-                _write(config_map, rendered)
+            with files.folder(self._folder, (job.namespace, job.location)) as config_map:
+                others = files.sizes(config_map, but=KEY)
+                if others + len(rendered) > MAX_BYTES:
+                    raise too_large(job, len(rendered), others)
+                files.write(config_map, KEY, rendered)
         except OSError as error:
-            raise _meaning(error, where) from None
+            raise files.meaning(error, where, hint="A ConfigMap here is a plain folder, not a link.") from None
         return f"ConfigMap {job.namespace}/{job.location}, key {KEY} ({where})"
 
 
-@contextmanager
-def _opened(descriptor: int) -> Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def check_names(namespace: str, name: str, kind: str) -> None:
+    """Raises InvalidInput (`InvalidOutput`) for what Kubernetes would not take for a namespace, and for a name."""
+    if not _NAMESPACE.fullmatch(namespace):
+        raise _invalid(f"{namespace[:80]!r} is not the name of a namespace")
+    if not _NAME.fullmatch(name) or len(name) > 253:
+        raise _invalid(f"{name[:80]!r} is not the name of {kind}")
 
 
-def _enter(parent: int, name: str) -> int:
-    with suppress(FileExistsError):
-        os.mkdir(name, dir_fd=parent)
-    return os.open(name, _FOLDER, dir_fd=parent)
-
-
-def _write(folder: int, data: bytes) -> None:
-    temporary = f".tmp-{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o666, dir_fd=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, KEY, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=folder)
-        raise
-
-
-def _meaning(error: OSError, where: Path) -> QTasksError:
-    text = f"{where} could not be written: {error.strerror}."
-    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
-        return InvalidInput(text, reason="InvalidOutput", hint="A ConfigMap here is a plain folder, not a link.")
-    if isinstance(error, PermissionError):
-        return Forbidden(text, reason="OutputForbidden", hint="Give the worker's user write access to the folder.")
-    return Unavailable(text, reason="OutputUnavailable")
+def too_large(job: Delivery, size: int, others: int = 0) -> InvalidInput:
+    """The refusal of a result that does not fit, beside `others` bytes of other keys."""
+    beside = f" beside {others:,} bytes of other keys" if others else ""
+    return InvalidInput(
+        f"The result has {size:,} bytes; a ConfigMap holds {MAX_BYTES:,} in all{beside}.",
+        reason="ConfigMapTooLarge",
+        hint="Use an output of type pvc, s3 or gcs, or format csv; the queue keeps its own copy: "
+        f"qtasks results {job.job_id}",
+    )
 
 
 def _invalid(what: str) -> InvalidInput:

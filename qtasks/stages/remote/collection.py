@@ -55,26 +55,26 @@ def _cancel_extras(backend: RemoteBackend, row: Any) -> None:
 
 
 def _complete(worker: Worker, visit: Visit, backend: RemoteBackend, row: Any, said: ProviderJob) -> None:
+    with worker.store.read() as tx:
+        full = jobs.get(tx, row.job_id)
+        payload = next(jobs.payload(tx, [row.job_id]))
+    item = item_of(claimed(full), payload)
     try:
         outcome = backend.result(row.provider_job_id)
-        _check(outcome)
+        _check(outcome, item)
     except BackendError as error:
         failed = BackendError(error.message, reason=error.reason, hint=error.hint, heals=error.heals)
         _end(worker, visit, backend, row, said, lambda tx, claim, item, _: fail_or_retry(tx, claim, item, failed))
         return
     said = replace(said, running_at=said.running_at or started(outcome) or row.running_at)
     calibration = calibration_key(worker, backend, row, said)
-    with worker.store.read() as tx:
-        full = jobs.get(tx, row.job_id)
-        payload = next(jobs.payload(tx, [row.job_id]))
-    item = item_of(claimed(full), payload)
     cost = _cost(worker, backend, row, said)
     result = result_of(worker, item, row, said, outcome, cost, calibration)
     data = encode(result)
     # One key per visit: a poller that lost the account must not write over the result of the one that has it.
     key = keys.result(item.job.namespace, row.job_id, visit.fence)
     worker.objects.put(key, data)
-    counts = result.get_counts()
+    counts = result.summary()
     provenance = result.provenance
     entry = {
         "job_id": row.job_id,
@@ -120,14 +120,19 @@ def _taken(tx: Any, worker: Worker, row: Any) -> Claim | None:
     return provider_jobs.take(tx, row.job_id, row.attempt, owner=worker.owner, lease_seconds=_ENDING_SECONDS)
 
 
-def _check(outcome: Outcome) -> None:
+def _check(outcome: Outcome, item: Item) -> None:
     """Raises BackendError for a result that cannot be: what is stored is kept for good."""
-    if sum(outcome.counts.values()) != outcome.shots:
-        raise BackendError(
-            f"The provider's result has {sum(outcome.counts.values())} counts of {outcome.shots} shots.",
-            reason="ResultInvalid",
-            heals=True,
-        )
+    found = outcome.each()
+    if len(found) != item.extent.runs:
+        message = f"The provider's result is of {len(found)} circuits; {item.extent.runs} were run."
+        raise BackendError(message, reason="ResultInvalid", heals=True)
+    for each in found:
+        if sum(each.counts.values()) != each.shots or (item.several and each.shots != item.extent.most_shots):
+            raise BackendError(
+                f"The provider's result has {sum(each.counts.values())} counts of {each.shots} shots.",
+                reason="ResultInvalid",
+                heals=True,
+            )
 
 
 def _end(

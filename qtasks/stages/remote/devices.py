@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtasks.backends.compatibility import Capabilities, Problem, problems
+from qtasks.backends.compatibility import Capabilities, Problem, problems, together
 from qtasks.backends.protocol import BackendError, Device, ProviderUnavailable, RemoteBackend
 from qtasks.circuits.analysis import Analysis
 from qtasks.stages.batch import Item
@@ -14,7 +14,7 @@ _ASKED = 5
 def choose(backend: RemoteBackend, item: Item, named: str | None) -> str:
     """The name of the device. Raises BackendError with the reasons why none can run the job, and ProviderUnavailable
     (`NoDeviceAvailable`) when it is only that none is in service."""
-    analysis = Analysis(**dict(item.analysis or {}))
+    analysis = item.facts
     if named is not None:
         if why := _problems(analysis, item, backend.capabilities(named)):
             raise _refusal(why)
@@ -49,7 +49,11 @@ def _waits(device: Device) -> tuple[bool, float, int]:
 
 
 def _problems(analysis: Analysis, item: Item, capabilities: Capabilities) -> list[Problem]:
-    return problems(analysis, item.spec.execution.shots, capabilities)
+    extent = item.extent
+    return [
+        *problems(analysis, extent.most_shots, capabilities),
+        *together(extent.runs, capabilities, alike=extent.alike),
+    ]
 
 
 def _refusal(why: list[Problem]) -> BackendError:

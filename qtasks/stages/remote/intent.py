@@ -1,4 +1,4 @@
-"""What is about to be submitted: the ISA circuit, and the intent that says so before anything is sent."""
+"""What is about to be submitted: the ISA circuits, and the intent that says so before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qtasks.objects import keys
 from qtasks.stages.batch import Batch, Item, circuit_of
 from qtasks.stages.remote.devices import choose
 from qtasks.stages.remote.sessions import device_in_session
+from qtasks.stages.several import programs
 from qtasks.stages.worker import Worker
 from qtasks.store import provider_jobs
 from qtasks.store.records import Event, record
@@ -26,6 +27,8 @@ def compiled_for(worker: Worker, item: Item, account: Account, backend: RemoteBa
         calibration = backend.calibration(device)
         if calibration is not None and calibration.id == earlier[-1].calibration:
             return kept(worker, earlier[-1])
+    if item.several:
+        return backend.compile_all(programs(worker, item, device=device), device)
     execution = item.spec.execution
     program = Program(
         job_id=item.job.id,
@@ -58,7 +61,7 @@ def intend(
     worker.objects.put(key, compiled.data)
     about = {name: value for name, value in asdict(compiled).items() if name != "data"}
     limit = item.spec.execution.max_execution_time
-    estimate = backend.estimate_cost(compiled, item.spec.execution.shots).quantum_seconds
+    estimate = backend.estimate_cost(compiled, item.extent.most_shots).quantum_seconds
     if limit is not None and estimate is not None:
         estimate = min(estimate, limit.seconds)
     calibration = backend.calibration(compiled.device)

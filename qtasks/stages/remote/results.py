@@ -8,8 +8,9 @@ from typing import Any
 from qtasks.backends.protocol import Outcome, ProviderJob, RemoteBackend
 from qtasks.costs.cost import Cost
 from qtasks.results import JobResult, Provenance, SamplerPubResult, timestamp, versions
-from qtasks.stages.batch import Item
+from qtasks.stages.batch import Item, prepared_of
 from qtasks.stages.remote.intent import keep_calibration
+from qtasks.stages.several import pubs_of
 from qtasks.stages.worker import Worker
 
 _SHOWN = (
@@ -85,6 +86,9 @@ def result_of(
         cost=cost.amount,
         price=cost.price or None,
     )
+    if item.several:
+        pubs = pubs_of(prepared_of(item, worker.objects), outcome.each(), outcome.metadata)
+        return JobResult(item.job.id, item.spec.program.value, pubs, provenance)
     pub = SamplerPubResult(
         outcome.registers, outcome.num_clbits, outcome.shots, outcome.counts, outcome.clbits, outcome.metadata
     )

@@ -26,6 +26,7 @@ from qtasks.backends.protocol import (
 )
 from qtasks.config import Account
 from qtasks.stages.batch import Batch, Item
+from qtasks.stages.debugging import note_looked_up, note_order
 from qtasks.stages.remote.intent import compiled_for, intend, kept
 from qtasks.stages.remote.sessions import found_closed, session_for
 from qtasks.stages.worker import Worker
@@ -55,7 +56,7 @@ def submitted(worker: Worker, batch: Batch, item: Item, account: Account, backen
     elif intent.provider_job_id is not None:
         return str(intent.provider_job_id)
     else:
-        if tried and (found := _looked_up(worker, backend, intent)):
+        if tried and (found := _looked_up(worker, item, backend, intent)):
             return _adopted(worker, item, backend, found)
         session = session_for(worker, item, account, backend, intent.device)
         if tried:
@@ -66,7 +67,9 @@ def submitted(worker: Worker, batch: Batch, item: Item, account: Account, backen
     with worker.store.read() as tx:
         if not claims.still_held(tx, batch.claim.owner, [(job.id, batch.claim.fence)]):
             return None
-    found = _send(worker, item, backend, _order(worker, item, compiled, session))
+    order = _order(worker, item, compiled, session)
+    note_order(worker, item, order)
+    found = _send(worker, item, backend, order)
     if tried:
         # Whoever held the attempt before may have submitted it after it was looked up.
         found = backend.find(provider_jobs.tag_of(job.id, job.attempt), since=_since(intent)) or found
@@ -78,11 +81,13 @@ def _since(intent: Any) -> datetime:
     return moment
 
 
-def _looked_up(worker: Worker, backend: RemoteBackend, intent: Any) -> list[ProviderJob]:
+def _looked_up(worker: Worker, item: Item, backend: RemoteBackend, intent: Any) -> list[ProviderJob]:
     """What there is of an attempt whose submission nobody saw the end of."""
     with worker.store.begin() as tx:
         provider_jobs.doubt(tx, intent.job_id, intent.attempt)
-    return backend.find(intent.tag, since=_since(intent))
+    found = backend.find(intent.tag, since=_since(intent))
+    note_looked_up(worker, item, intent.tag, len(found))
+    return found
 
 
 def _send(worker: Worker, item: Item, backend: RemoteBackend, order: Order) -> list[ProviderJob]:
@@ -131,7 +136,7 @@ def _order(worker: Worker, item: Item, compiled: Compiled, session: str | None) 
         limit = _longest(tx, item)
     return Order(
         compiled=compiled,
-        shots=execution.shots,
+        shots=item.extent.most_shots,
         tag=provider_jobs.tag_of(item.job.id, item.job.attempt),
         labels=tuple(f"{key}:{value}" if value else key for key, value in sorted(labels.items())),
         max_execution_seconds=limit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,12 @@ print(*{"qiskit", "celery", "sqlalchemy", "redis", "boto3", "numpy", "pydantic"}
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_nothing_but_the_commands_of_servers_reaches_past_the_client() -> None:
+    for file in (ROOT / "qtasks" / "cli").glob("*.py"):
+        found = re.findall(r"(?:from|import) qtasks\.(store|objects|stages|notify)\b", file.read_text())
+        assert not found or file.name == "servers.py", file
 
 
 def commands() -> list[list[str]]:
@@ -99,11 +106,17 @@ def test_a_namespace_that_contradicts_the_file_is_refused(tmp_path: Path) -> Non
         (["get", "pods"], 'There is no kind of thing called "pods".'),
         (["get", "jobs", "-o", "xml"], 'There is no output format "xml".'),
         (["get", "jobs", "-o", "jsonpath={.a"], "The JSONPath template makes no sense: a brace is not closed"),
-        (["get", "jobs", "bell", "-l", "a=b"], "Give names, or -l, --phase and -A, not both."),
-        (["get", "accounts", "-w"], "-l, --phase, --limit and -w are for jobs, not for accounts."),
+        (["get", "jobs", "-o", "custom-columns=NAME"], '"NAME" is no column.'),
+        (["get", "jobs", "--sort-by", "colour"], 'Nothing can be sorted by "colour".'),
+        (["get", "budgets", "--sort-by", "shots"], 'Nothing can be sorted by "shots".'),
+        (["get", "jobs", "--since", "lately"], '"lately" is no time.'),
+        (["get", "jbs"], 'Did you mean "jobs"?'),
+        (["get", "jobs", "bell", "-l", "a=b"], "Give names, or -l, --phase, --backend, --priority, --since and -A"),
+        (["get", "jobs", "bell", "--since", "2h"], "Give names, or -l, --phase, --backend, --priority, --since and -A"),
+        (["get", "accounts", "-w"], "--limit and -w are for jobs, not for accounts."),
         (["delete", "job", "bell"], "Sessions, budgets and backends can be deleted, jobs cannot."),
         (["delete", "budgets"], "Say which budgets: `qtasks delete budget NAME…`."),
-        (["get", "budgets", "-w"], "-l, --phase, --limit and -w are for jobs, not for budgets."),
+        (["get", "budgets", "--priority", "low"], "--limit and -w are for jobs, not for budgets."),
         (["explain", "one", "two"], "One job is wanted, not 2: one, two."),
         (["estimate"], "Say which jobs: give a FILE, or -f FILE."),
         (["estimate", BELL, "-f", BELL], "Say which jobs: give a FILE, or -f FILE."),
@@ -125,10 +138,21 @@ def test_a_namespace_that_contradicts_the_file_is_refused(tmp_path: Path) -> Non
         (["cancel", "bell", "--all"], "Say which jobs"),
         (["wait", "bell", "--timeout", "soon"], '"soon" is not a Duration'),
         (["logs", "one", "two"], "One job is wanted, not 2: one, two."),
+        (["wait", "bell", "--for", "phase=Done"], 'there is no phase "Done"'),
+        (["wait", "bell", "--for", "condition=Validate"], 'Did you mean "Validated"?'),
+        (["wait", "bell", "--for", "ever"], '"ever" is nothing to wait for'),
+        (["plot", "bell", "-o", "bell.gif"], "bell.gif is no name of a picture."),
+        (["plot", "bell", "ghz", "--circuit"], "--circuit draws one job's circuit"),
+        (["plot", *(f"job-{number}" for number in range(9))], "At most 8 jobs"),
+        (["results", "one", "two", "-o", "-"], "Results of several jobs go into a folder"),
+        (["apply", "-f", str(ROOT / "tests" / "unit")], "There is no .yaml, .yml, .json file in"),
+        (["completion", "tcsh"], "tcsh"),
         (["run", "nowhere.yaml"], "does not exist"),
         (["run", BELL, "--priority", "asap"], "asap"),
         (["describe"], "Missing argument"),
         (["frobnicate"], "No such command"),
+        (["describ", "bell"], "Did you mean 'describe'?"),
+        (["get", "jobs", "--phas", "Failed"], "Did you mean --phase? `qtasks get --help` shows what there is."),
     ],
 )
 def test_wrong_input_is_exit_code_2(
@@ -138,6 +162,8 @@ def test_wrong_input_is_exit_code_2(
     code, out, err = qtasks(*words)
     assert (code, out) == (2, "")
     assert said in err
+    # One form for every error: what is wrong, what to do, and a reason in brackets at the end.
+    assert re.fullmatch(r"qtasks: .* \[[A-Z][A-Za-z]+\]\n", err, re.DOTALL)
     assert "Traceback" not in err
 
 
@@ -167,6 +193,12 @@ def test_a_fault_of_qtasks_itself_is_no_traceback(monkeypatch: pytest.MonkeyPatc
     assert (code, out) == (1, "")
     assert err.startswith("qtasks: Something went wrong inside of qtasks: RuntimeError: two\n")
     assert err.endswith("[InternalError]\n")
+
+
+def test_without_words_the_help_is_shown() -> None:
+    code, out, err = qtasks()
+    assert (code, err) == (2, "")
+    assert "Usage: qtasks" in out
 
 
 def test_version() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qtasks.cli.nouns import Kind, after_noun, completions, names, of_any_kind
+from qtasks.cli.nouns import Kind, after_noun, meant, names, of_any_kind
 from qtasks.errors import InvalidInput
 
 
@@ -46,5 +46,8 @@ def test_verbs_of_jobs_take_names_as_they_are() -> None:
         names(["account/lab"])
 
 
-def test_nouns_are_completed() -> None:
-    assert completions("acc") == ["accounts", "account"]
+def test_a_noun_that_is_nearly_right_is_guessed() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        after_noun(["jbs"])
+    assert raised.value.hint.startswith('Did you mean "jobs"? Kinds: jobs, accounts,')
+    assert meant("pods", Kind) == ""

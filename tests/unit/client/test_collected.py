@@ -32,12 +32,13 @@ COMPILED = {"depth": 409, "gates": {"cz": 170, "sx": 1000, "barrier": 3}}
 )
 def test_states_have_the_words_of_the_provider(phase: str, state: str | None, word: str, status: str) -> None:
     found = row(phase, provider_state=state)
-    assert (collected.word(collected.status_of(found), found), collected.status_of(found)) == (word, status)
+    there = collected.collected_of(found, [])
+    assert (collected.word(collected.status_of(found), running=there.running), there.line["status"]) == (word, status)
 
 
 def test_a_simulation_runs_when_its_phase_says_so() -> None:
-    assert collected.word(Status.SUBMITTED, row("Running", account=None)) == "RUNNING"
-    assert collected.word(Status.ERROR, None) == "ERROR"
+    assert collected.collected_of(row("Running", account=None), []).running
+    assert (collected.word(Status.ERROR), collected.word(Status.ERROR, running=True)) == ("ERROR", "ERROR")
 
 
 def test_a_line_has_the_seeds_fields_first_and_null_for_what_is_not_known_yet() -> None:
@@ -84,11 +85,11 @@ def test_what_the_submitter_wrote_stays() -> None:
 
 def test_an_entry_of_the_results_has_counts_or_says_why_not() -> None:
     done = row("Completed", provider_quantum_seconds=2.5, cost_micros=1_600_000, provider_job_id="d541c5")
-    entry = collected.collected(collected.line_of(done, []), done, BELL)
+    entry = collected.entry_of(collected.line_of(done, []), collected.collected_of(done, []), BELL)
     assert (entry["counts"], entry["error"]) == (BELL.get_counts(), None)
     assert (entry["quantum_seconds"], entry["cost"]) == (2.5, "$1.60")
     assert entry["provenance"] == BELL.provenance.to_dict()
-    waiting = collected.collected(collected.line_of(row(), []), row(), None)
+    waiting = collected.entry_of(collected.line_of(row(), []), collected.collected_of(row(), []), None)
     assert (waiting["counts"], waiting["completion_time"], waiting["provenance"]) == (None, None, None)
     assert collected.document([entry, waiting])["summary"] == {
         "total": 2,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qiskit import QuantumCircuit, qpy
+from qiskit.primitives import PrimitiveResult
 
+from qtasks.circuits.formats import dump
 from qtasks.errors import InvalidInput
-from qtasks.results import EstimatorPubResult, SamplerPubResult
-from qtasks.results.formats import render
+from qtasks.results import EstimatorPubResult, SamplerPubResult, decode, encode
+from qtasks.results.formats import MEDIA_TYPES, render
 from qtasks.results.histogram import histogram
 
 from .examples import BELL, PROVENANCE, with_pubs
@@ -44,21 +49,81 @@ def test_several_pubs_are_told_apart() -> None:
     assert [(row["pub"], row["outcome"]) for row in rows] == [("0", "0 1"), ("0", "1 0"), ("1", "00"), ("1", "11")]
 
 
-def test_an_estimator_is_written_as_json_only() -> None:
+def test_an_estimators_values_are_written_with_their_places() -> None:
     result = with_pubs(EstimatorPubResult([0.5, math.nan], [0.1, 0.1]), program="estimator")
     document = json.loads(render(result, "json"))
     assert (document["evs"], document["stds"]) == ([0.5, None], [0.1, 0.1])
-    with pytest.raises(InvalidInput) as caught:
-        render(result, "csv")
-    assert caught.value.reason == "FormatUnsupported"
+    assert render(result, "csv") == b"index,ev,std\n0,0.5,0.1\n1,,0.1\n"
+    grid = with_pubs(
+        EstimatorPubResult(-1.0, 0.0), EstimatorPubResult([[0.5], [1e-9]], [[0.1], [0.2]]), program="estimator"
+    )
+    assert render(grid, "csv").decode().splitlines() == [
+        "pub,index,ev,std",
+        "0,,-1.0,0.0",
+        "1,0 0,0.5,0.1",
+        "1,1 0,1e-09,0.2",
+    ]
 
 
-@pytest.mark.parametrize("name", ["qpy", "pickle", "xml", ""])
-def test_a_format_of_a_later_version_is_refused_with_what_to_use(name: str) -> None:
+def test_the_points_of_a_shape_are_told_apart() -> None:
+    shaped = SamplerPubResult([("c", 1)], 1, 3, {}, shape=(2, 1), points=({"0x1": 3}, {"0x0": 1, "0x1": 2}))
+    document = json.loads(render(with_pubs(shaped), "json"))
+    assert (document["shape"], document["shots"]) == ([2, 1], 3)
+    assert document["points"] == [{"index": [0, 0], "counts": {"1": 3}}, {"index": [1, 0], "counts": {"0": 1, "1": 2}}]
+    assert render(with_pubs(shaped), "csv") == b"index,outcome,count\n0 0,1,3\n1 0,0,1\n1 0,1,2\n"
+    assert render(with_pubs(shaped, TWO), "csv").splitlines()[-1] == b"1,,1 0,2"
+    assert pickle.loads(render(with_pubs(shaped), "pickle"))["result"][0].data.c.shape == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["xml", "parquet", ""])
+def test_a_format_that_there_is_not_is_refused_with_what_to_use(name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         render(BELL, name)
     assert caught.value.reason == "FormatUnsupported"
-    assert "json or csv" in str(caught.value)
+    assert "json, csv, qpy, pickle" in str(caught.value)
+
+
+def test_qpy_is_the_circuit_with_its_counts() -> None:
+    circuit = QuantumCircuit(2, name="bell", metadata={"of": "mine"})
+    circuit.measure_all()
+    [found] = qpy.load(io.BytesIO(render(BELL, "qpy", dump(circuit))))
+    assert found == circuit
+    assert found.name == "bell"
+    about = found.metadata["qtasks"]
+    assert (about["job_id"], about["pub"], about["shots"]) == ("job-1", 0, 1024)
+    assert about["counts"] == BELL.get_counts()
+    assert about["provenance"] == json.loads(render(BELL, "json"))["provenance"]
+
+
+def test_pubs_that_share_a_circuit_have_one_each_in_qpy() -> None:
+    circuit = QuantumCircuit(2)
+    circuit.measure_all()
+    result = with_pubs(TWO, BELL.sampler_pub())
+    found = qpy.load(io.BytesIO(render(result, "qpy", dump(circuit))))
+    assert [one.metadata["qtasks"]["counts"] for one in found] == [TWO.get_counts(), BELL.get_counts()]
+
+
+def test_without_its_circuit_a_result_is_no_qpy() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        render(BELL, "qpy")
+    assert caught.value.reason == "CircuitNotKept"
+
+
+def test_a_pickle_is_qiskits_own_result_with_counts_and_provenance() -> None:
+    found = pickle.loads(render(BELL, "pickle"))
+    assert list(found) == ["job_id", "result", "counts", "provenance"]
+    assert isinstance(found["result"], PrimitiveResult)
+    assert found["result"][0].data.meas.get_counts() == found["counts"][0] == BELL.get_counts()
+    assert found["provenance"]["backend"] == "local_simulator"
+    estimated = with_pubs(EstimatorPubResult([0.5], [0.1]), program="estimator")
+    assert list(pickle.loads(render(estimated, "pickle"))["result"][0].data.evs) == [0.5]
+
+
+@pytest.mark.parametrize("name", MEDIA_TYPES)
+def test_equal_results_have_equal_bytes_before_they_were_stored_and_after(name: str) -> None:
+    circuit = QuantumCircuit(2)
+    circuit.measure_all()
+    assert render(BELL, name, dump(circuit)) == render(decode(encode(BELL)), name, dump(circuit))
 
 
 def test_a_histogram_shows_bar_count_and_percent() -> None:

@@ -13,8 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from qtasks.errors import Forbidden, InvalidInput, Unavailable
-from qtasks.results import SamplerPubResult
-from qtasks.results.outputs import deliver
+from qtasks.results import JobResult, SamplerPubResult, outputs
+from qtasks.results.formats import render
+from qtasks.results.outputs import Delivery, Means
 from qtasks.settings import Settings
 
 from .examples import BELL, with_pubs
@@ -23,8 +24,13 @@ from .examples import BELL, with_pubs
 @dataclass(frozen=True)
 class Spec:
     type: str = "configmap"
-    location: str | None = "my-results"
-    format: str | None = "json"
+    location: str = "my-results"
+    format: str = "json"
+
+
+def deliver(spec: Spec, namespace: str, result: JobResult, settings: Settings) -> str:
+    job = Delivery(namespace, result.job_id, spec.location, name="bell", format=spec.format, date="2026-01-02")
+    return outputs.deliver(spec.type, job, render(result, spec.format), Means(settings))
 
 
 @pytest.fixture
@@ -45,13 +51,6 @@ def test_a_configmap_is_a_folder_with_the_key_results(folder: Path, settings: Se
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["results"]
 
 
-def test_json_is_what_one_gets_without_a_format_and_csv_when_asked(folder: Path, settings: Settings) -> None:
-    deliver(Spec(format=None), "default", BELL, settings)
-    assert (folder / "default/my-results/results").read_bytes().startswith(b"{")
-    deliver(Spec(format="csv"), "default", BELL, settings)
-    assert (folder / "default/my-results/results").read_bytes().startswith(b"outcome,count\n")
-
-
 def test_other_keys_of_the_configmap_stay(folder: Path, settings: Settings) -> None:
     (folder / "default/my-results").mkdir(parents=True)
     (folder / "default/my-results/circuit.py").write_text("x")
@@ -59,13 +58,11 @@ def test_other_keys_of_the_configmap_stay(folder: Path, settings: Settings) -> N
     assert (folder / "default/my-results/circuit.py").read_text() == "x"
 
 
-@pytest.mark.parametrize("kind", ["pvc", "s3", "gcs", "mail"])
-def test_an_output_of_a_later_version_is_refused_and_says_where_the_result_is(kind: str, settings: Settings) -> None:
+def test_an_output_of_no_known_type_is_refused(settings: Settings) -> None:
     with pytest.raises(InvalidInput) as caught:
-        deliver(Spec(type=kind), "default", BELL, settings)
-    assert caught.value.reason == "OutputUnsupported"
-    assert "configmap" in caught.value.message
-    assert "qtasks results job-1" in caught.value.hint
+        deliver(Spec(type="mail"), "default", BELL, settings)
+    assert caught.value.reason == "InvalidOutput"
+    assert "configmap, pvc, s3, gcs" in caught.value.hint
 
 
 def test_a_result_larger_than_a_configmap_is_refused(folder: Path, settings: Settings) -> None:
@@ -78,16 +75,23 @@ def test_a_result_larger_than_a_configmap_is_refused(folder: Path, settings: Set
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(
-    "name", [None, "", "..", ".", "/etc", "a/b", "Upper", "a_b", "-a", "a-", "a..b", "a\n", "x" * 254]
-)
-def test_a_name_that_kubernetes_would_refuse_is_refused(name: str | None, folder: Path, settings: Settings) -> None:
+@pytest.mark.parametrize("name", ["", "..", ".", "/etc", "a/b", "Upper", "a_b", "-a", "a-", "a..b", "a\n", "x" * 254])
+def test_a_name_that_kubernetes_would_refuse_is_refused(name: str, folder: Path, settings: Settings) -> None:
     with pytest.raises(InvalidInput) as caught:
         deliver(Spec(location=name), "default", BELL, settings)
     assert caught.value.reason == "InvalidOutput"
     with pytest.raises(InvalidInput):
-        deliver(Spec(), name or "", BELL, settings)
+        deliver(Spec(), name, BELL, settings)
     assert not folder.exists()
+
+
+def test_other_keys_count_towards_what_a_configmap_holds(folder: Path, settings: Settings) -> None:
+    (folder / "default/my-results").mkdir(parents=True)
+    (folder / "default/my-results/circuit.py").write_bytes(b"x" * 2**20)
+    with pytest.raises(InvalidInput, match="1,048,576 bytes of other keys") as caught:
+        deliver(Spec(), "default", BELL, settings)
+    assert caught.value.reason == "ConfigMapTooLarge"
+    assert "pvc, s3 or gcs" in caught.value.hint
 
 
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
