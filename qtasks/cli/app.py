@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, NoReturn
 
 import typer
@@ -13,18 +15,24 @@ from typer.exceptions import TyperException
 from qtasks.cli import (
     apply,
     auth,
+    cancel,
     collect,
+    completion,
     costs,
     delete,
     describe,
     doctor,
     explain,
     get,
-    jobs,
+    logs,
+    plot,
     prices,
     recover,
+    redeliver,
+    results,
     run,
     servers,
+    wait,
 )
 from qtasks.errors import Conflict, Forbidden, InvalidInput, JobFailed, NotFound, QTasksError, Unavailable, WaitTimeout
 
@@ -62,6 +70,35 @@ class Commands(TyperGroup):
             )
             raise typer.Exit(1) from None
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        alone = options.get("standalone_mode", True)
+        options["standalone_mode"] = False
+        if not alone:
+            return super().main(*args, **options)
+        try:
+            code = super().main(*args, **options)
+        except TyperException as error:
+            # Without words it was the help that was shown.
+            if error.format_message():
+                tell(_misused(error))
+            code = error.exit_code
+        except typer.Abort:
+            tell(QTasksError("Aborted.", reason="Aborted"))
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: TyperException) -> InvalidInput:
+    """What is wrong with the words of a command, and how to see what is right."""
+    context = getattr(error, "ctx", None)
+    near = sorted(getattr(error, "possibilities", None) or ())
+    message = error.message if near else error.format_message()
+    guess = f"Did you mean {' or '.join(near)}? " if near else ""
+    hint = f"{guess}`{context.command_path} --help` shows what there is." if context is not None else guess.strip()
+    return InvalidInput(
+        f"{message.rstrip('.')}." if message[-1:] not in "?!" else message, reason="UsageError", hint=hint
+    )
+
 
 app = typer.Typer(
     name="qtasks",
@@ -70,27 +107,33 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 the job failed, 2 the input was wrong, 3 not permitted, 4 not found, "
     "5 a service could not be reached or the time ran out.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (
-    run,
-    apply,
-    get,
-    describe,
-    explain,
-    jobs,
-    costs,
-    prices,
-    delete,
-    collect,
-    recover,
-    auth,
-    doctor,
-    servers,
-):
-    module.add_to(app)
+_PANELS: Mapping[str, tuple[ModuleType, ...]] = {
+    "Jobs": (run, apply, get, describe, results, plot, logs, wait, cancel, redeliver, delete),
+    "Backends and money": (explain, costs, prices),
+    "Jobs at a provider": (collect, recover),
+    "Who may": (auth,),
+    "Running qtasks": (servers, doctor, completion),
+}
+"""The modules of the commands, as `--help` shows them: in this order, under these titles."""
+
+
+def _fill() -> None:
+    for title, modules in _PANELS.items():
+        for module in modules:
+            commands, groups = len(app.registered_commands), len(app.registered_groups)
+            module.add_to(app)
+            for command in app.registered_commands[commands:]:
+                command.rich_help_panel = title
+            for group in app.registered_groups[groups:]:
+                group.rich_help_panel = title
+
+
+_fill()
 
 
 def main() -> NoReturn:

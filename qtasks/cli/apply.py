@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qtasks.cli import files, terminal
+from qtasks.cli import files, known_names, terminal
+from qtasks.cli.nouns import Kind
 from qtasks.cli.options import ApiKeyIndex, JobsFile, OwnNamespace
 from qtasks.cli.outputs import Document, Output, listing, reference
-from qtasks.errors import InvalidInput
+from qtasks.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
     from qtasks.cli.files import Kept
@@ -35,8 +36,15 @@ def add_to(app: typer.Typer) -> None:
 
 def apply(
     filename: Annotated[
-        list[str], typer.Option("--filename", "-f", metavar="FILE|-", help="YAML or JSON; `-` for stdin. Repeatable.")
+        list[str],
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="FILE|FOLDER|-",
+            help="YAML or JSON; `-` for stdin; a folder's files. Repeatable.",
+        ),
     ],
+    recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Also the files of folders below.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; all four kinds can be checked.")] = False,
     namespace: OwnNamespace = None,
     submit_all: Annotated[
@@ -64,6 +72,8 @@ def apply(
 
     - `qtasks apply -f budget.yaml -n research`
 
+    - `qtasks apply -R -f experiments/`
+
     - `qtasks apply --dry-run -f job.yaml -f budget.yaml`
 
     - `qtasks get jobs vqe -n lab -o yaml | qtasks apply -f - --dry-run`
@@ -72,7 +82,7 @@ def apply(
     """
     if submit_all and api_key_index is not None:
         raise InvalidInput("--submit-all takes all accounts, --api-key-index one: give one of the two.")
-    found = files.resources(filename)
+    found = files.resources(filename, recursive=recursive)
     if dry_run:
         _print_checked(found, output)
         return
@@ -81,7 +91,7 @@ def apply(
     with terminal.client(namespace) as client:
         placed = _placed(client, jobs, namespace, submit_all, api_key_index)
         fates = [_keep(client, resource, namespace) for resource in kept]
-        submitted = client.submit_many(placed, namespace=namespace) if placed else []
+        submitted = _submitted(client, placed, namespace)
         if file is not None:
             from qtasks.client.placing import write_lines
 
@@ -93,6 +103,28 @@ def apply(
             _print_names(kept, fates, submitted, quiet=output is not None)
     if file is not None:
         terminal.note(f"Wrote {file}; `qtasks collect --jobs-file {file}` collects the results.")
+
+
+def _submitted(client: Client, jobs: Sequence[QiskitJob], namespace: str | None) -> list[Job]:
+    """The jobs' handles; a refusal because of another spec says where the two differ."""
+    if not jobs:
+        return []
+    try:
+        with terminal.busy(f"Submitting {len(jobs)} job{'' if len(jobs) == 1 else 's'}…"):
+            submitted = client.submit_many(jobs, namespace=namespace)
+    except Conflict as error:
+        if error.reason != "JobExists" or "job_id" not in error.details:
+            raise
+        from qtasks.cli.differences import differences
+
+        there = client.describe(error.details["job_id"])
+        new = next((job for job in jobs if job.metadata.name == there["metadata"]["name"]), None)
+        lines = [] if new is None else differences(there, new)
+        hint = "\n".join([*(f"  {line}" for line in lines), error.hint])
+        raise Conflict(error.message, reason=error.reason, hint=hint, details=error.details) from None
+    for job in submitted:
+        known_names.remember(Kind.JOBS, job.namespace, [job.name])
+    return submitted
 
 
 def _file(given: Path | None, submit_all: bool) -> Path | None:

@@ -53,8 +53,8 @@ def whoami(form: Form = None) -> None:
     from qtasks.cli.auth_table import role
 
     chosen = output(form)
-    with _principals() as principals:
-        found = principals.whoami()
+    with terminal.client() as client:
+        found = {"kind": "Principal", **client.whoami()}
     if not chosen.tabular:
         terminal.put(chosen.text(found))
         return

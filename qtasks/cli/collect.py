@@ -111,12 +111,12 @@ def collect(
 
 
 def _account(client: Client, name: str | None, index: int | None) -> config.Account | None:
-    from qtasks.client.accounts import by_index, called
+    from qtasks.client.accounts import called, numbered
 
     if name is not None:
         return called(client, name, client.namespace)
     if index is not None:
-        return by_index(client._config, index, client.namespace)
+        return numbered(client, index, client.namespace)
     return None
 
 

@@ -39,7 +39,9 @@ def delete(what: Deleted, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
         raise InvalidInput(
             f"Sessions, budgets and backends can be deleted, {kind} cannot.",
             reason="KindNotServed",
-            hint="`qtasks cancel` ends jobs." if kind is Kind.JOBS else "Accounts are kept in QTASKS_CONFIG.",
+            hint="A job and its result are kept; `qtasks cancel` ends one."
+            if kind is Kind.JOBS
+            else "Accounts are kept in QTASKS_CONFIG.",
         )
     if not names:
         raise InvalidInput(f"Say which {kind}: `qtasks delete {kind.removesuffix('s')} NAME…`.")

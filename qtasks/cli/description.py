@@ -60,7 +60,9 @@ def _sections(
         yield Text("Counts:", style="bold")
         drawn = histogram(status["counts"], width=min(width or 80, WIDEST_HISTOGRAM) - 2, rows=8)
         yield Text("\n".join(f"  {line}".rstrip() for line in drawn.splitlines()))
-    if events:
+    if not events:
+        yield lines_of([("Events", NOTHING)])
+    else:
         rows = [[past["type"], past["reason"], ages.age(past["time"], now), past["message"]] for past in events]
         yield Text("Events:", style="bold")
         yield table(("TYPE", "REASON", "AGE", "MESSAGE"), rows, width=width, wrap=True, indent=2)

@@ -1,4 +1,4 @@
-"""`qtasks doctor`: what qtasks works with here, each part tried."""
+"""The commands that say what is installed here, and whether it works: doctor, version."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _WORDS = {True: "ok", False: "FAILS", None: "-"}
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add this module's command."""
-    app.command()(doctor)
+    """Put these commands on `app`."""
+    for command in (doctor, version):
+        app.command()(command)
 
 
 def doctor(
@@ -55,3 +56,15 @@ def doctor(
 
 def _said(one: Finding) -> str:
     return f"{one.detail.rstrip('.')}. {one.hint}" if one.hint else one.detail
+
+
+def version() -> None:
+    """Show the versions of qtasks and Qiskit.
+
+    Example: `qtasks version`
+    """
+    from qtasks.results import versions
+
+    found = versions()
+    for package in ("qtasks", *sorted(set(found) - {"qtasks"})):
+        write(f"{package} {found[package]}\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qtasks.cli import files, terminal
+from qtasks.cli.names import job
 from qtasks.cli.nouns import name
 from qtasks.cli.options import DEFAULT_NAMESPACE, Name, Namespace, OwnNamespace
 from qtasks.cli.outputs import Output, listing
@@ -17,8 +18,6 @@ from qtasks.errors import InvalidInput
 
 if TYPE_CHECKING:
     from qtasks.resources import BackendSelection
-
-_RESOURCE_FILES = (".yaml", ".yml", ".json")
 
 
 class Format(StrEnum):
@@ -48,7 +47,7 @@ def explain(what: Name, namespace: Namespace = DEFAULT_NAMESPACE, output: Form =
     """
     wanted = name(what)
     with terminal.client(namespace) as client:
-        job_id = client.job(wanted).job_id()
+        job_id = job(client, wanted).job_id()
         found = client.explain(job_id)
         spec = client.describe(job_id)["spec"]
     document = _shown(found, _weights(spec))
@@ -91,7 +90,7 @@ def estimate(
     """
     if (file is None) == (not filename):
         raise InvalidInput("Say which jobs: give a FILE, or -f FILE.")
-    resources = filename or ([str(file)] if file is not None and file.suffix in _RESOURCE_FILES else [])
+    resources = filename or ([str(file)] if file is not None and file.suffix in files.SUFFIXES else [])
     given = {"shots": shots, "backend": backend}
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if resources and options:

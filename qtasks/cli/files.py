@@ -14,22 +14,38 @@ if TYPE_CHECKING:
 
     Kept = QiskitBackend | QiskitBudget | QiskitSession
 
+SUFFIXES = (".yaml", ".yml", ".json")
+"""Of files with resources."""
 _STDIN = "-"
 
 
-def resources(paths: Sequence[str]) -> list[Resource]:
-    """All resources of these files, in order; `-` is standard input. Raises InvalidInput, which names the file where
-    there are several."""
+def resources(paths: Sequence[str], *, recursive: bool = False) -> list[Resource]:
+    """All resources of these files, in order; `-` is standard input, a folder stands for its files of YAML and JSON,
+    with `recursive` also for those below it. Raises InvalidInput, which names the file where there are several."""
     from qtasks.resources import load, load_text
 
     found: list[Resource] = []
-    for path in paths:
+    files = [file for path in paths for file in _files(path, recursive=recursive)]
+    for path in files:
         try:
             found += load_text(sys.stdin.read()) if path == _STDIN else load(Path(path))
         except InvalidInput as error:
-            if len(paths) == 1:
+            if len(files) == 1:
                 raise
             raise InvalidInput(f"{path}: {error.message}", reason=error.reason, hint=error.hint) from None
+    return found
+
+
+def _files(path: str, *, recursive: bool) -> list[str]:
+    """The files that a path stands for. Raises InvalidInput (`NoResources`) for a folder without any."""
+    folder = Path(path)
+    if path == _STDIN or not folder.is_dir():
+        return [path]
+    below = folder.rglob("*") if recursive else folder.iterdir()
+    found = sorted(str(file) for file in below if file.suffix in SUFFIXES and file.is_file())
+    if not found:
+        hint = "" if recursive else "-R looks into the folders below it as well."
+        raise InvalidInput(f"There is no {', '.join(SUFFIXES)} file in {path}.", reason="NoResources", hint=hint)
     return found
 
 

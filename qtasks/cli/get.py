@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qtasks.cli import terminal
-from qtasks.cli.get_jobs import Query, get_jobs
+from qtasks.cli.get_jobs import Asked, get_jobs
 from qtasks.cli.nouns import Kind, after_noun
-from qtasks.cli.options import DEFAULT_NAMESPACE, Namespace, Noun, Selector
+from qtasks.cli.options import DEFAULT_NAMESPACE, Namespace, Noun, Priority, Selector
 from qtasks.cli.outputs import FORMATS, Document, Output, listing, output
+from qtasks.cli.sorting import SORT_KEYS, require_key, sort
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import Phase
 
@@ -33,8 +35,23 @@ def get(
     namespace: Namespace = DEFAULT_NAMESPACE,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces.")] = False,
     selector: Selector = None,
-    phase: Annotated[Phase | None, typer.Option(case_sensitive=False, help="Only jobs in this phase.")] = None,
+    phase: Annotated[
+        Phase | None, typer.Option(case_sensitive=False, metavar="PHASE", help="Only jobs in this phase.")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only jobs that run there: `local_simulator`, or a device's name."),
+    ] = None,
+    priority: Annotated[
+        Priority | None, typer.Option(metavar="PRIORITY", help="Only jobs of priority low, normal, high or urgent.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="Only jobs submitted since: an age such as 2h, or a time in UTC.")
+    ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many jobs, the newest.")] = _LIMIT,
+    sort_by: Annotated[
+        str | None, typer.Option(metavar="KEY", help=f"{', '.join(SORT_KEYS)}, or a JSONPath such as `.metadata.name`.")
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Go on with a line for every change of a job's phase.")
     ] = False,
@@ -55,6 +72,10 @@ def get(
 
     - `qtasks get jobs -A -o wide -w`
 
+    - `qtasks get jobs --since 2h --backend ibm_fez --sort-by duration`
+
+    - `qtasks get jobs -o custom-columns=NAME:.metadata.name,COST:.status.cost`
+
     - `qtasks get job my-quantum-job -o jsonpath='{.status.phase}'`
 
     - `qtasks get accounts`
@@ -65,13 +86,20 @@ def get(
     """
     kind, names = after_noun(what)
     chosen = output(form)
+    if sort_by is not None:
+        require_key(sort_by, of_jobs=kind is Kind.JOBS)
     if kind is Kind.JOBS:
-        get_jobs(Query(names, namespace, all_namespaces, selector, phase, limit), chosen, watch=watch)
+        start = None if since is None else _moment(since)
+        urgency = None if priority is None else priority.value
+        asked = Asked(names, namespace, all_namespaces, selector, phase, backend, urgency, start, limit, sort_by)
+        get_jobs(asked, chosen, watch=watch)
         return
-    if selector or phase or watch or limit != _LIMIT:
-        raise InvalidInput(f"-l, --phase, --limit and -w are for jobs, not for {kind}.")
+    if selector or phase or backend or priority or since or watch or limit != _LIMIT:
+        raise InvalidInput(f"-l, --phase, --backend, --priority, --since, --limit and -w are for jobs, not for {kind}.")
     with terminal.client(namespace) as client:
         found = _FINDERS[kind](client, all_namespaces, names)
+    if sort_by is not None:
+        found = sort(found, sort_by)
     where = "" if all_namespaces else f" for namespace {namespace}"
     if not chosen.tabular:
         terminal.put(chosen.text(found[0] if len(found) == len(names) == 1 else listing(found)))
@@ -79,6 +107,13 @@ def get(
         terminal.show(_TABLES[kind](found, chosen, all_namespaces))
     else:
         terminal.note(f"No {kind} found{where}.{_HINTS.get(kind, '')}")
+
+
+def _moment(text: str) -> datetime:
+    from qtasks.cli.ages import now
+    from qtasks.client.recovery import moment
+
+    return moment(text, now=now())
 
 
 def accounts(client: Client, everywhere: bool, names: Sequence[str]) -> list[Document]:

@@ -6,10 +6,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from qtasks.cli import terminal
+from qtasks.cli import known_names, terminal
+from qtasks.cli.names import job
 from qtasks.cli.outputs import Document, Output, listing
+from qtasks.cli.pages import newest
+from qtasks.cli.sorting import sort
 from qtasks.errors import InvalidInput, WaitTimeout
 from qtasks.lifecycle import Phase
 
@@ -20,25 +24,36 @@ _WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """Which jobs are wanted."""
+class Asked:
+    """Which jobs are wanted, and in which order."""
 
     names: Sequence[str]
     namespace: str
     all_namespaces: bool
     selector: str | None
     phase: Phase | None
+    backend: str | None
+    priority: str | None
+    since: datetime | None
     limit: int
+    sort_by: str | None = None
+
+    @property
+    def filtered(self) -> bool:
+        return bool(self.selector or self.phase or self.backend or self.priority or self.since or self.all_namespaces)
 
 
-def get_jobs(query: Query, chosen: Output, *, watch: bool) -> None:
-    """List them, newest first; with `watch`, go on until Ctrl-C."""
-    if query.names and (query.selector or query.phase or query.all_namespaces):
-        raise InvalidInput("Give names, or -l, --phase and -A, not both.")
+def get_jobs(query: Asked, chosen: Output, *, watch: bool) -> None:
+    """List them, newest first where nothing else is asked; with `watch`, go on until Ctrl-C."""
+    if query.names and query.filtered:
+        raise InvalidInput("Give names, or -l, --phase, --backend, --priority, --since and -A, not both.")
     with terminal.client(query.namespace) as client:
         found = _find(client, query, complete=not chosen.tabular, queues=chosen.format == "wide")
         more = len(found) > query.limit and not query.names
         shown = found if query.names else found[: query.limit]
+        known_names.remember_jobs(shown)
+        if query.sort_by is not None:
+            shown = sort(shown, query.sort_by)
         _print(shown, query, chosen, several=len(query.names) != 1)
         if more:
             terminal.note(f"There are more than these {query.limit}; --limit shows them.")
@@ -63,22 +78,27 @@ def _queue(document: Document) -> Mapping[str, Any]:
     return queue
 
 
-def _find(client: Client, query: Query, *, complete: bool, queues: bool = False) -> list[Document]:
+def _find(client: Client, query: Asked, *, complete: bool, queues: bool = False) -> list[Document]:
     """The jobs asked for, one more than the limit where there are more. A complete one has its circuit with it; with
     `queues`, one has its place among those that wait."""
     if query.names:
-        return [client.describe(client.job(name).job_id(), queues=queues) for name in query.names]
-    rows = client.rows(
+        return [client.describe(job(client, name).job_id(), queues=queues) for name in query.names]
+    found = newest(
+        client,
+        query.limit + 1,
         phase=query.phase,
         labels=query.selector,
         namespace=query.namespace,
         all_namespaces=query.all_namespaces,
-        limit=query.limit + 1,
+        backend=query.backend,
+        priority=query.priority,
+        since=query.since,
+        queues=queues and not complete,
     )
-    return [client.describe(row.id) for row in rows] if complete else list(client.documents(rows, queues=queues))
+    return [client.describe(document["metadata"]["uid"]) for document in found] if complete else [*found]
 
 
-def _print(found: Sequence[Document], query: Query, chosen: Output, *, several: bool) -> None:
+def _print(found: Sequence[Document], query: Asked, chosen: Output, *, several: bool) -> None:
     if not chosen.tabular:
         terminal.put(chosen.text(listing(found) if several else found[0]))
     elif found:
@@ -88,7 +108,7 @@ def _print(found: Sequence[Document], query: Query, chosen: Output, *, several: 
         terminal.note(f"No jobs found{where}.")
 
 
-def _table(found: Sequence[Document], query: Query, chosen: Output) -> Any:
+def _table(found: Sequence[Document], query: Asked, chosen: Output) -> Any:
     from qtasks.cli.ages import now
     from qtasks.cli.job_table import job_table
 
@@ -97,7 +117,7 @@ def _table(found: Sequence[Document], query: Query, chosen: Output) -> Any:
     return job_table(found, now=now(), width=width, wide=wide, namespaces=query.all_namespaces)
 
 
-def _watch(client: Client, query: Query, chosen: Output, found: Sequence[Document]) -> None:
+def _watch(client: Client, query: Asked, chosen: Output, found: Sequence[Document]) -> None:
     """Print each job again when its phase changes, and each new one, until Ctrl-C. `found` was printed before."""
     known = {document["metadata"]["uid"]: document["status"]["phase"] for document in found}
     # Below a table without lines its titles are still to come.
@@ -112,7 +132,7 @@ def _watch(client: Client, query: Query, chosen: Output, found: Sequence[Documen
 
 
 def _changes(
-    client: Client, query: Query, known: dict[str, str], *, complete: bool, queues: bool
+    client: Client, query: Asked, known: dict[str, str], *, complete: bool, queues: bool
 ) -> Iterator[Document]:
     """Jobs as their phases change: at once for those that are known, within a second for new ones."""
     changed: list[Document] = []

@@ -44,6 +44,18 @@ def evaluate(template: str, document: Any) -> str:
     return "".join(_text(_parse(template), document, document))
 
 
+def in_braces(path: str) -> str:
+    """A bare path such as `.metadata.name` as a template."""
+    return path if path.startswith("{") else f"{{{path if path[:1] in '.$@[' else f'.{path}'}}}"
+
+
+def values(path: str, document: Any) -> list[Any]:
+    """What a path, bare or in braces, finds in a document; raises InvalidInput (reason `InvalidJSONPath`)."""
+    parts = _parse(in_braces(path)).parts
+    steps = [part for part in parts if not isinstance(part, (str, _Block))]
+    return [value for step in steps for value in _follow(step, document, document)]
+
+
 def _text(block: _Block, current: Any, root: Any) -> Iterator[str]:
     for part in block.parts:
         if isinstance(part, str):

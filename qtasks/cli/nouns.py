@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 
 from qtasks.errors import InvalidInput
@@ -27,9 +28,15 @@ _WORDS = {
 }
 
 
-def completions(incomplete: str) -> list[str]:
-    """The nouns that begin like this."""
-    return [word for word in _WORDS if word.startswith(incomplete)]
+def kind_of(word: str) -> Kind | None:
+    """The kind that a noun names; None for what is no noun."""
+    return _WORDS.get(word)
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """`Did you mean "jobs"? ` for a word that is nearly one of those that are known; else empty."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f'Did you mean "{near[0]}"? ' if near else ""
 
 
 def after_noun(words: Sequence[str]) -> tuple[Kind, list[str]]:
@@ -40,7 +47,7 @@ def after_noun(words: Sequence[str]) -> tuple[Kind, list[str]]:
         raise InvalidInput(
             f'There is no kind of thing called "{noun}".',
             reason="NoSuchKind",
-            hint=f"Write `qtasks get jobs`, or `qtasks get jobs {noun}` for the job of that name.",
+            hint=f"{meant(noun, _WORDS)}Kinds: {', '.join(Kind)}; `qtasks get job {noun}` is for the job of that name.",
         )
     kind = _WORDS[noun]
     return kind, [_bare(word, kind) for word in (words if "/" in words[0] else words[1:])]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qtasks.cli.nouns import completions
 from qtasks.errors import InvalidInput
 
 DEFAULT_NAMESPACE = "default"
@@ -21,14 +21,13 @@ Selector = Annotated[
     str | None,
     typer.Option("--selector", "-l", metavar="SELECTOR", help="Labels, such as `app=vqe,team!=ops,gpu,!old`."),
 ]
-Names = Annotated[list[str], typer.Argument(metavar="NAME|ID", help="Jobs, by name or id.", autocompletion=completions)]
-Name = Annotated[list[str], typer.Argument(metavar="NAME|ID", help="A job, by name or id.", autocompletion=completions)]
+Names = Annotated[list[str], typer.Argument(metavar="NAME|ID", help="Jobs, by name or id.")]
+Name = Annotated[list[str], typer.Argument(metavar="NAME|ID", help="A job, by name or id.")]
 Noun = Annotated[
     list[str],
     typer.Argument(
-        metavar="jobs|accounts|backends|budgets|sessions",
-        help="`jobs` for all, `jobs NAME|ID…` for some; the others likewise.",
-        autocompletion=completions,
+        metavar="KIND",
+        help="`jobs` for all, `jobs NAME|ID…` for some; likewise `accounts`, `backends`, `budgets`, `sessions`.",
     ),
 ]
 Things = Annotated[
@@ -36,7 +35,6 @@ Things = Annotated[
     typer.Argument(
         metavar="NAME|ID",
         help="Jobs, by name or id; or `budget NAME…`, `backend NAME…`, `session NAME…`, `account NAME…`.",
-        autocompletion=completions,
     ),
 ]
 Deleted = Annotated[
@@ -44,7 +42,6 @@ Deleted = Annotated[
     typer.Argument(
         metavar="session|budget|backend NAME",
         help="Sessions, budgets, or backends that were registered by hand.",
-        autocompletion=completions,
     ),
 ]
 ApiKeyIndex = Annotated[
@@ -69,6 +66,15 @@ JobsFiles = Annotated[
         help="The jobs of this file, whose statuses are brought up to date. Repeatable.",
     ),
 ]
+
+
+class Priority(StrEnum):
+    """The priorities, as `qtasks.resources` has them: that module is too slow to import for `--help`."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
 
 
 def seconds_of(option: str, text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from qtasks.errors import InvalidInput
 
 Document = Mapping[str, Any]
 
-FORMATS = ("wide", "json", "yaml", "name", "jsonpath=TEMPLATE")
+FORMATS = ("wide", "json", "yaml", "name", "jsonpath=TEMPLATE", "custom-columns=TITLE:PATH,…")
+_PLAIN = FORMATS[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,10 @@ def output(value: str | None) -> Output:
     if name == "jsonpath" and template:
         jsonpath.evaluate(template, {})
         return Output(name, template)
-    if name in ("", *FORMATS[:-1]) and not template:
+    if name == "custom-columns" and template:
+        columns(template)
+        return Output(name, template)
+    if name in ("", *_PLAIN) and not template:
         return Output(name)
     raise InvalidInput(
         f'There is no output format "{value}".', reason="InvalidOutput", hint=f"Formats: {', '.join(FORMATS)}."
@@ -53,6 +58,33 @@ def listing(items: Sequence[Document]) -> Document:
 def reference(document: Document) -> str:
     """A document as kubectl names it: `qiskitjob/my-quantum-job`."""
     return f"{document['kind'].lower()}/{document.get('metadata', document).get('name', '(unnamed)')}"
+
+
+def columns(template: str) -> list[tuple[str, str]]:
+    """The titles of `TITLE:PATH,…` and their JSONPath templates; raises InvalidInput (`InvalidOutput`)."""
+    found = []
+    # A comma inside of brackets belongs to the path.
+    for part in re.split(r",(?![^\[]*\])", template):
+        title, colon, path = part.partition(":")
+        if not (title.strip() and colon and path.strip()):
+            raise InvalidInput(
+                f'"{part}" is no column.',
+                reason="InvalidOutput",
+                hint="Write for instance -o custom-columns=NAME:.metadata.name,COST:.status.cost.",
+            )
+        found.append((title.strip(), jsonpath.in_braces(path.strip())))
+    for _, path in found:
+        jsonpath.evaluate(path, {})
+    return found
+
+
+def _columns(document: Document, template: str) -> str:
+    from qtasks.cli.table import table
+
+    chosen = columns(template)
+    items = document["items"] if document.get("kind") == "List" else [document]
+    rows = [[jsonpath.evaluate(path, item) or "<none>" for _, path in chosen] for item in items]
+    return f"{table([title for title, _ in chosen], rows).plain}\n"
 
 
 def _json(document: Document, _: str) -> str:
@@ -78,4 +110,5 @@ _WRITERS: Mapping[str, Callable[[Document, str], str]] = {
     "yaml": _yaml,
     "name": _name,
     "jsonpath": _jsonpath,
+    "custom-columns": _columns,
 }

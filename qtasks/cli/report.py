@@ -9,14 +9,14 @@ from typing import Any
 from rich.text import Text
 
 from qtasks.cli import ages
-from qtasks.cli.description import WIDEST_HISTOGRAM
+from qtasks.cli.charts import charts
 from qtasks.cli.table import STYLES, lines_of
 from qtasks.lifecycle import Phase
-from qtasks.results import JobResult, SamplerPubResult
-from qtasks.results.histogram import histogram
+from qtasks.results import JobResult
 
 Document = Mapping[str, Any]
 
+_ROWS = 16
 # The events that bring a phase whose name they do not have.
 _PHASES = {"Submitted": Phase.PENDING, "ResourceConstraints": Phase.PENDING, "GivenBack": Phase.PENDING}
 _TOLD = frozenset(phase.value for phase in Phase) | frozenset(_PHASES)
@@ -41,24 +41,16 @@ def progress_line(event: Mapping[str, Any], since: datetime, *, ended: Phase | N
     return Text.assemble(f"{seconds:8.2f} s  ", (f"{word:<10}", style), f"  {event['reason' if ended else 'message']}")
 
 
-def log_line(event: Mapping[str, Any]) -> str:
+def log_line(event: Mapping[str, Any], *, timestamps: bool = True) -> str:
     """An event as a line of a log."""
-    level = "WARNING" if event["type"] == "Warning" else "INFO"
-    return f"{event['time']} {level:<7} {event['reason']}: {event['message']}\n"
+    level = "WARNING" if event["type"] == "Warning" else "DEBUG" if event["reason"] == "Debug" else "INFO"
+    time = f"{event['time']} " if timestamps else ""
+    return f"{time}{level:<7} {event['reason']}: {event['message']}\n"
 
 
 def result_text(result: JobResult, width: int) -> Text:
     """Each PUB's counts as a histogram, or the expectation values of an estimator."""
-    several = len(result.pubs) > 1
-    parts = []
-    for number, pub in enumerate(result.pubs):
-        if several:
-            parts.append(f"PUB {number}:")
-        if isinstance(pub, SamplerPubResult):
-            parts += [line.rstrip() for line in histogram(pub.get_counts(), min(width, WIDEST_HISTOGRAM)).splitlines()]
-        else:
-            parts.append(f"{pub.evs} ± {pub.stds}")
-    return Text("\n".join(parts))
+    return charts([("", result)], width=width, rows=_ROWS)
 
 
 def summary(document: Document, *, width: int | None = None, output: str | None = None) -> Text:
@@ -94,5 +86,7 @@ def run_object(document: Document, result: JobResult | None) -> dict[str, Any]:
     }
     if result is None:
         return {**plain, "reason": status.get("reason"), "message": status.get("message")}
-    pub = result.sampler_pub()
-    return {**plain, "counts": dict(sorted(pub.get_counts().items())), "shots": pub.shots}
+    from qtasks.results.formats import values
+
+    pubs = [values(pub) for pub in result.pubs]
+    return plain | (pubs[0] if len(pubs) == 1 else {"pubs": pubs})

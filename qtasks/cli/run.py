@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qtasks.cli import files, terminal
-from qtasks.cli.options import DEFAULT_NAMESPACE, OwnNamespace
+from qtasks.cli import files, known_names, terminal
+from qtasks.cli.nouns import Kind
+from qtasks.cli.options import DEFAULT_NAMESPACE, OwnNamespace, Priority
 from qtasks.errors import InvalidInput, JobFailed
 from qtasks.lifecycle import Phase
 
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from qtasks.client import Client, Job
-
-_RESOURCE_FILES = (".yaml", ".yml", ".json")
-
-
-class Priority(StrEnum):
-    """The priorities, as `qtasks.resources` has them: that module is too slow to import for `--help`."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-    URGENT = "urgent"
 
 
 class Format(StrEnum):
@@ -77,11 +67,12 @@ def run(
     circuit: Any = file
     given = {"name": name, "shots": shots, "seed_simulator": seed, "priority": priority and priority.value}
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    if file.suffix in _RESOURCE_FILES:
+    if file.suffix in files.SUFFIXES:
         circuit = _one_job(file, namespace)
     out = terminal.console(stderr=output is not None)
     with terminal.client(namespace) as client:
         job = client.submit(circuit, namespace=namespace, **options)
+        known_names.remember(Kind.JOBS, job.namespace, [job.name])
         try:
             phase = _watch(client, job, out, quiet=output is not None)
         except KeyboardInterrupt:
@@ -140,12 +131,15 @@ def _known_as(phase: Phase) -> str:
 
 
 def _require_broker(job: Job) -> None:
-    """Without a broker nobody hears of the job, and whoever sits before the terminal should."""
+    """Without a broker nobody hears of the job, and whoever sits before the terminal should. Over REST the broker is
+    the server's business."""
     from qtasks.errors import Unavailable
     from qtasks.lifecycle import Stage
     from qtasks.queue import Publisher
     from qtasks.settings import settings
 
+    if settings().api_url:
+        return
     publisher = Publisher(settings().broker)
     try:
         publisher.waiting(Stage.VALIDATION, 0)
