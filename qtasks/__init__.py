@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qtasks.client import Client, Job
+    from qtasks.client import AsyncClient, AsyncJob, Client, Job
 
-__all__ = ["Client", "Job"]
+__all__ = ["AsyncClient", "AsyncJob", "Client", "Job"]
 
 
 def __getattr__(name: str) -> Any:

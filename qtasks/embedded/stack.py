@@ -1,4 +1,4 @@
-"""The processes of an embedded stack, kept alive: Redis, the workers, beat and, for people, Flower."""
+"""The processes of an embedded stack, kept alive: Redis, the workers, beat and, for people, the API and Flower."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _REDIS_SECONDS = 15.0
 _STOP_SECONDS = 25.0
+_LISTEN_SECONDS = 30.0
 _RESTART_SECONDS = (0.5, 30.0)
 
 
@@ -47,6 +49,7 @@ class Stack:
 
     config: Settings
     flower_port: int | None = None
+    api_port: int | None = None
     idle_seconds: float | None = None
     ready: Callable[[Mapping[str, str]], None] = lambda addresses: None
     _parts: list[Part] = field(default_factory=list)
@@ -89,9 +92,14 @@ class Stack:
         if self.flower_port is not None:
             parts.append(Part("flower", [*python, "flower", "--port", str(self.flower_port)]))
             addresses["flower"] = f"http://127.0.0.1:{self.flower_port}"
+        if self.api_port is not None:
+            parts.append(Part("api", [*python, "api", "--host", "127.0.0.1", "--port", str(self.api_port)]))
+            addresses["api"] = f"http{'s' if self.config.api_tls_cert else ''}://127.0.0.1:{self.api_port}"
         for part in parts:
             self._start(part)
         seat.tell(ready=True, addresses=addresses)
+        for port in filter(None, (self.api_port, self.flower_port)):
+            self._await_port(port)
         self.ready(addresses)
         self._watch(seat, store)
         store.close()
@@ -139,6 +147,14 @@ class Stack:
             )
         if part not in self._parts:
             self._parts.append(part)
+
+    def _await_port(self, port: int) -> None:
+        """Wait until something listens there; whoever is told of an address opens it at once. Not for long: what does
+        not start is in its log."""
+        deadline = time.monotonic() + _LISTEN_SECONDS
+        while time.monotonic() < deadline and not self._stopping.wait(0.1):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
 
     def _await_redis(self, redis: Part) -> None:
         client = redis_client(self.config.broker)

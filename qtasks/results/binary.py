@@ -46,15 +46,15 @@ def as_qpy(result: JobResult, circuit: bytes | None) -> bytes:
 
 
 def as_pickle(result: JobResult) -> bytes:
-    """A dictionary of job_id, result (`qiskit.primitives.PrimitiveResult`), counts (of each PUB, under Qiskit's keys;
-    None for one that has none, or one for each point) and provenance (plain data). Equal results give equal bytes.
+    """A dictionary of job_id, result (`qiskit.primitives.PrimitiveResult`) and what the format json has: counts and
+    shots (or evs and stds; a list `pubs` of them for several PUBs) and provenance. Equal results give equal bytes.
 
     Raises InvalidInput (`RegisterNameTaken`).
     """
     content: dict[str, Any] = {
         "job_id": result.job_id,
         "result": result.to_primitive_result(),
-        "counts": [values(pub).get("counts") for pub in result.pubs],
+        **(values(result.pubs[0]) if len(result.pubs) == 1 else {"pubs": [values(pub) for pub in result.pubs]}),
         "provenance": result.provenance.to_dict(),
     }
     out = io.BytesIO()

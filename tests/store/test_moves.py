@@ -74,7 +74,7 @@ def test_the_objects_of_a_final_job_move(acting: Acting) -> None:
     acting.claim()
     with acting.store.begin() as tx:
         moves.keep_circuits(tx, [circuit_row(job_id, qpy=None, object_key="pending/circuit")])
-        upkeep.moved(tx, job_id, input_key="completed/in")
+        upkeep.moved(tx, job_id, input_key="completed/in", circuit_key=None)
     with acting.store.read() as tx:
         (payload,) = jobs.payload(tx, [job_id])
     assert (payload.input_key, payload.circuit_key) == ("completed/in", None)

@@ -324,7 +324,7 @@ def test_results_of_every_format_into_files_and_a_folder(stack: Stack, tmp_path:
     assert circuit.metadata["qtasks"]["counts"] == counts[0]
     command = [sys.executable, "-m", "qtasks.cli", "results", "kept-two", "--format", "pickle"]
     piped = subprocess.run(command, capture_output=True, env=environment(stack), check=True, timeout=60)
-    assert pickle.loads(piped.stdout)["counts"] == [counts[1]]
+    assert pickle.loads(piped.stdout)["counts"] == counts[1]
 
     on_terminal = typed(stack, 80, "results", "kept-one", "--format", "qpy")
     assert "which a terminal cannot show" in on_terminal

@@ -80,7 +80,9 @@ def warm() -> None:
 
 
 def _check_module(name: str, source: str, line: int, wanted: str = "") -> None:
-    if name not in sys.modules and not _exists(name):
+    # A package that is gone may be installed all the same, for other commands than workers.
+    gone = name.partition(".")[0] in moved.GONE
+    if gone or (name not in sys.modules and not _exists(name)):
         raise _no_module(name, source, line, wanted)
 
 

@@ -111,9 +111,9 @@ def test_without_its_circuit_a_result_is_no_qpy() -> None:
 
 def test_a_pickle_is_qiskits_own_result_with_counts_and_provenance() -> None:
     found = pickle.loads(render(BELL, "pickle"))
-    assert list(found) == ["job_id", "result", "counts", "provenance"]
+    assert list(found) == ["job_id", "result", "counts", "shots", "provenance"]
     assert isinstance(found["result"], PrimitiveResult)
-    assert found["result"][0].data.meas.get_counts() == found["counts"][0] == BELL.get_counts()
+    assert found["result"][0].data.meas.get_counts() == found["counts"] == BELL.get_counts()
     assert found["provenance"]["backend"] == "local_simulator"
     estimated = with_pubs(EstimatorPubResult([0.5], [0.1]), program="estimator")
     assert list(pickle.loads(render(estimated, "pickle"))["result"][0].data.evs) == [0.5]
