@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import history, large, latency, polling, report, submit, submit_many, validation
+from bench import api, history, large, latency, polling, report, submit, submit_many, validation
 from bench.figures import Figure
 from bench.system import Options, System
 
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "history": history.run,
     "validation": validation.run,
     "polling": polling.run,
+    "api": api.run,
 }
 
 

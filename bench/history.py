@@ -70,7 +70,7 @@ class _Table:
         return {"list": self._list, "claim": self._claim, "reconcile": self._reconcile}[what]()
 
     def _list(self) -> float:
-        milliseconds, rows = _timed(lambda: self._client.rows(limit=_PAGE))
+        milliseconds, rows = _timed(lambda: self._client.page(limit=_PAGE))
         assert len(rows) == _PAGE
         return milliseconds
 

@@ -104,7 +104,7 @@ processes at every stage, a polling worker and beat, started as users start them
 - **latency**: one job at a time on an idle system, after a warm-up of ten.
 - **large**: a lone QFT of 22 qubits, submit to Completed, against pass manager (kept) and Aer in a fresh process whose
   imports and first small run are not on the clock. Both must give the same counts.
-- **history**: `Client.rows(limit=100)`, a worker's claim of one waiting job, and the reconciler's look, with 100,000
+- **history**: `Client.page(limit=100)`, a worker's claim of one waiting job, and the reconciler's look, with 100,000
   finished jobs in the tables and with 100 (one page, so that both lists show as much).
 - **validation**: a Python source through the warm sandbox as a worker sends it, run by one child and verified by a
   second, 30 ms between two of them unless it says otherwise; beside `exec` of the same source in this process, which is

@@ -12,7 +12,8 @@ from qtasks.errors import Unavailable
 from qtasks.lifecycle import Phase
 from qtasks.queue import redis_client
 
-_CHANNEL = "qtasks:job:"
+CHANNEL = "qtasks:job:"
+"""Before a job's id: where its phases are published."""
 _POLL_SECONDS = (0.5, 5.0)
 """How often a waiter looks for itself: at first, and at last, each time a fifth longer than before."""
 _PATIENCE_SECONDS = 120.0
@@ -32,7 +33,7 @@ class Notifier:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for job_id, phase in phases.items():
-                    pipe.publish(_CHANNEL + job_id, phase.value)
+                    pipe.publish(CHANNEL + job_id, phase.value)
                 pipe.execute()
         except redis.RedisError:
             return
@@ -100,7 +101,7 @@ class Waiter:
     @contextmanager
     def _listening(self, job_ids: Iterable[str]) -> Iterator[Callable[[float], dict[str, Phase]]]:
         """A function that waits up to so many seconds for news and returns the phases it heard."""
-        channels = [_CHANNEL + job_id for job_id in job_ids]
+        channels = [CHANNEL + job_id for job_id in job_ids]
         pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
         try:
             for start in range(0, len(channels), 1000):
@@ -115,7 +116,7 @@ class Waiter:
             try:
                 message = pubsub.get_message(timeout=max(0.0, seconds))
                 while message is not None:
-                    heard[_text(message["channel"]).removeprefix(_CHANNEL)] = Phase(_text(message["data"]))
+                    heard[_text(message["channel"]).removeprefix(CHANNEL)] = Phase(_text(message["data"]))
                     message = pubsub.get_message(timeout=0)
             except redis.RedisError:
                 return _sleep(min(seconds, 1.0))

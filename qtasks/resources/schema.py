@@ -17,7 +17,7 @@ from qtasks.resources.loading import KINDS
 from qtasks.resources.quantities import Written
 
 
-class _Generator(GenerateJsonSchema):
+class Generator(GenerateJsonSchema):
     """Leaves out what says nothing: null (a field that is not wanted is left out) and titles made of names."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -46,7 +46,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _schema(kind: str) -> dict[str, Any]:
-    schema = KINDS[kind].model_json_schema(by_alias=True, schema_generator=_Generator)
+    schema = KINDS[kind].model_json_schema(by_alias=True, schema_generator=Generator)
     schema["required"] = ["apiVersion", "kind", "spec"]
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -104,6 +105,8 @@ def test_whoever_asks_is_known_by_a_token_or_not_at_all(scene: Scene) -> None:
         assert wrong.partition(" ")[2] not in refused.text
     for path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
         assert httpx.get(scene.api.url + path).status_code == 200
+    swagger = re.findall(r'(?:src|href)="([^"]+)"', httpx.get(f"{scene.api.url}/docs").text)
+    assert len(swagger) == 3 and {httpx.get(scene.api.url + path).status_code for path in swagger} == {200}
 
 
 def test_roles_hold_over_rest(scene: Scene) -> None:

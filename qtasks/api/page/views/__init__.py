@@ -1,0 +1,1 @@
+"""What the page shows, worked out from documents: plain values in and out, nothing read or written."""
