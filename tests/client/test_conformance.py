@@ -186,6 +186,11 @@ def completed(job: Job) -> Job:
     return job
 
 
+def ended(job: Job) -> Job:
+    job.cancel()
+    return job
+
+
 def redelivers(asked: Asked) -> Any:
     output = {"type": "configmap", "location": "again"}
     job = asked.client.submit({"spec": {"circuit": CODE, "execution": {"seedSimulator": 7}, "output": output}})
@@ -253,7 +258,7 @@ CHANGING: dict[str, list[Call]] = {
     "Job.redeliver": [
         redelivers,
         lambda a: completed(a.client.submit(bell(), **SEEDED)).redeliver(),
-        lambda a: a.client.submit(TOO_LARGE, method="statevector").redeliver(),
+        lambda a: ended(a.client.submit(TOO_LARGE, method="statevector")).redeliver(),
         lambda a: Job(a.client, NOBODYS, "none", "lab").redeliver(),
     ],
     "apply_budget": [keeps, lambda a: a.client.apply_budget(QiskitBudget(spec={"limit": "$1", "period": "total"}))],

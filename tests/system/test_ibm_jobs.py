@@ -124,10 +124,11 @@ def test_the_provider_s_id_is_known_while_the_job_waits(ibm: IBMServer, client: 
     ibm.hold()
     job = submit(client)
     provider_job_id = in_queue(ibm, job)
-    eventually(lambda: "Submitted" in reasons(client, job), what="the id being noted")
-    assert job.status() is Phase.RUNNING
-    (row,) = attempts(client, job)
+    (row,) = eventually(
+        lambda: [one for one in attempts(client, job) if one.provider_job_id], what="the id being noted"
+    )
     assert row.provider_job_id == provider_job_id
+    assert job.status() is Phase.RUNNING
     ibm.release()
     completed(ibm, job)
 
