@@ -113,7 +113,8 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     path = request.url.path
     if error.status_code == 404:
         missing = NotFound(f"There is nothing at {path[:200]}.", reason="NoSuchRoute", hint="See /docs.")
-        return refusal(missing, path)
+        browser = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        return await page.told(request, missing) if browser and not path.startswith("/v1/") else refusal(missing, path)
     if error.status_code == 405:
         allowed = _allowed(request)
         wrong = InvalidInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from weakref import WeakKeyDictionary
 
 from qtasks.access import (
     LOCAL,
@@ -26,6 +27,8 @@ KNOWN_SECONDS = 5.0
 gone so much later."""
 AUTHENTICATE = "authenticate"
 """The verb under which the audit trail has tokens that were refused."""
+_TOLD: WeakKeyDictionary[Store, dict[str, float]] = WeakKeyDictionary()
+"""When a refused token was written down last, by its reason."""
 
 
 class Asking:
@@ -38,7 +41,6 @@ class Asking:
         self._digest = digest(token) if is_token(token) else None
         self._given = bool(token)
         self._known: tuple[float, Caller] | None = None
-        self._refused_at = -float("inf")
 
     def caller(self) -> Caller:
         """Who it is. Raises Forbidden (`TokenRequired`, `TokenInvalid`, `TokenExpired`)."""
@@ -82,10 +84,12 @@ class Asking:
         return Caller(row.principal, bindings)
 
     def _tell(self, error: Forbidden) -> None:
-        """Write a refused token down, not more than once in a while: who keeps trying is to fill no disk."""
-        if time.monotonic() - self._refused_at < KNOWN_SECONDS:
+        """Write a refused token down, not more than once in a while for all callers of a process: who keeps trying, or
+        makes tokens up, is to fill no disk."""
+        told = _TOLD.setdefault(self._store, {})
+        if time.monotonic() - told.get(error.reason, -float("inf")) < KNOWN_SECONDS:
             return
-        self._refused_at = time.monotonic()
+        told[error.reason] = time.monotonic()
         with self._store.begin() as tx:
             # Not a letter of what was given: it may be some other service's secret.
             access.record(tx, [Entry(None, AUTHENTICATE, None, "", False, error.reason)])

@@ -131,11 +131,17 @@ class Job:
     def logs(self, *, after: int = 0) -> str:
         """What happened to the job and what its source printed, a line each with its time in UTC."""
         return "".join(
-            f"{event['time']} {'WARNING' if event['type'] == 'Warning' else 'INFO   '} "
-            f"{event['reason']}: {event['message']}\n"
+            f"{event['time']} {_level(event):<7} {event['reason']}: {event['message']}\n"
             for event in self._client.events(self._id, after=after)
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The job as `{apiVersion, kind, metadata, spec, status}`, in the form of a Kubernetes resource."""
         return self._client.describe(self._id)
+
+
+def _level(event: Mapping[str, Any]) -> str:
+    """As logs call it."""
+    if event["type"] == "Warning":
+        return "WARNING"
+    return "DEBUG" if event["reason"] == "Debug" else "INFO"

@@ -33,6 +33,13 @@ def alice(site: Site) -> Iterator[Browser]:
     browser.http.close()
 
 
+def test_a_path_that_is_not_there_is_a_page_for_a_browser_and_a_problem_for_a_program(alice: Browser) -> None:
+    shown = alice.get("/nowhere", headers={"Accept": "text/html,*/*"})
+    assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "NoSuchRoute" in shown.text
+    assert alice.get("/nowhere").json()["reason"] == "NoSuchRoute"
+
+
 def test_a_job_goes_from_the_form_to_its_result(site: Site, stranger: Browser) -> None:
     asked = stranger.get("/submit")
     assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fsubmit")

@@ -6,15 +6,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 
 from qtasks.client import Client, Job
-from qtasks.errors import JobFailed
+from qtasks.errors import JobFailed, NotFound
 from qtasks.lifecycle import Phase
+from qtasks.primitives import QTasksBackend
 from qtasks.results import EstimatorPubResult
 from tests.pubs.payloads import exact, fixed, job, observables, payload, pub, qpy, turned
 from tests.support import insides
@@ -130,6 +132,27 @@ def test_expectation_values_of_a_device_lie_around_the_exact_ones(ibm: IBMServer
     wanted = [[exact(turned(measured=False), {"a": a, "b": b}, terms) for a, b in rows] for terms in TERMS]
     assert (np.abs(np.array(entry.evs) - wanted) <= 5 * np.array(entry.stds) + 1e-9).all()
     assert len(made(ibm, work)) == 1
+
+
+def test_a_device_of_a_provider_is_a_backend_that_qiskit_compiles_for(client: Client) -> None:
+    where = {**LAB, "name": "ibm_lagos"}
+    # Whoever ran a job there has had the account visited.
+    backend = QTasksBackend(where, client=client)
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.cx(0, 2)
+    circuit.measure_all()
+
+    def compiled() -> QuantumCircuit | None:
+        with suppress(NotFound):
+            return transpile(circuit, backend, optimization_level=1, seed_transpiler=1)
+        return None
+
+    isa = eventually(compiled, seconds=60, what="the device's target being known")
+    assert backend.target.num_qubits == 7 and isa.num_qubits == 7
+    assert set(isa.count_ops()) <= {"rz", "sx", "x", "cx", "measure", "barrier"}
+    counts = backend.run(isa, shots=200).result().get_counts()
+    assert sum(counts.values()) == 200
 
 
 def test_a_worker_killed_while_it_submits_leaves_one_provider_job(stack: Stack, ibm: IBMServer, client: Client) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from qtasks.api.page.visit import Visit
+    from qtasks.errors import QTasksError
 
 
 def router() -> APIRouter:
@@ -13,3 +18,13 @@ def router() -> APIRouter:
     from qtasks.api.page.routes import router as made
 
     return made()
+
+
+async def told(request: Request, error: QTasksError) -> Response:
+    """An error as a page."""
+    from qtasks.api.page.visit import endpoint
+
+    def refuse(_: Visit) -> NoReturn:
+        raise error
+
+    return await endpoint(refuse)(request)
