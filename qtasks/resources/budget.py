@@ -75,7 +75,7 @@ class BudgetSpec(Model):
 
     limit: Price | None = None
     """Most that may be spent in one period, in US dollars; no limit in money when absent."""
-    quantum_seconds: Annotated[Number, Range(0, 1e12)] | None = None
+    quantum_seconds: Annotated[Number, Range(0, 10**12)] | None = None
     """Most quantum time that may be used in one period, in seconds; no limit in time when absent."""
     period: Period
     """After which time the budget starts anew; total never does."""

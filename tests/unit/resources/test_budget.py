@@ -77,7 +77,7 @@ def test_it_is_told_when_a_budget_reaches_into_other_namespaces(
         ({"limit": "$1", "timeZone": "../etc/passwd"}, "is not the IANA name of a time zone"),
         ({"limit": "$1", "timeZone": "Europe"}, "is not the IANA name of a time zone"),
         ({"limit": "-$1"}, "not less than zero"),
-        ({"quantumSeconds": -1}, "0 or more"),
+        ({"quantumSeconds": -1}, "0 to 1000000000000"),
         ({"limit": "$1", "selector": {"namespaces": []}}, "an empty list selects no job"),
         ({"limit": "$1", "selector": {"namespaces": ["A b"]}}, 'the name of a namespace, or "*"'),
         ({"limit": "$1", "webhook": "ftp://x"}, "an https:// address"),
