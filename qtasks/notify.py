@@ -16,7 +16,7 @@ CHANNEL = "qtasks:job:"
 """Before a job's id: where its phases are published."""
 _POLL_SECONDS = (0.5, 5.0)
 """How often a waiter looks for itself: at first, and at last, each time a fifth longer than before."""
-_PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 """How long a waiter bears with a database that is away."""
 
 
@@ -79,7 +79,7 @@ class Waiter:
             except Unavailable:
                 # A database that restarts is no reason to stop waiting; one that stays away is.
                 away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > _PATIENCE_SECONDS:
+                if time.monotonic() - away_since > PATIENCE_SECONDS:
                     raise
 
         with self._listening(waiting) as listen:

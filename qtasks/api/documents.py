@@ -187,7 +187,7 @@ class Cancelled(_Document):
 
 class Asked(_Document):
     uid: str
-    """The job that something will be done for."""
+    """The job that it was about."""
 
 
 class CancelledMany(_Document):

@@ -211,6 +211,28 @@ async def cancel(
     return answer(await ask(request, call))
 
 
+@router.delete(
+    "/{id}",
+    operation_id="deleteJob",
+    summary="Delete a job",
+    responses={200: {"model": documents.Asked, "description": "It is gone."}, **refusals(404, 409)},
+)
+async def delete(
+    request: Request,
+    id: JobId,  # noqa: A002 - the field's name
+    namespace: Namespace = "default",
+) -> Response:
+    """Delete a job with its circuit, events and result; one that goes on is cancelled first. What it cost stays in the
+    books."""
+
+    def call(way: Gateway) -> dict[str, Any]:
+        found = way.find(unslashed(id), namespace)
+        way.delete_job(found.id)
+        return {"uid": found.id}
+
+    return answer(await ask(request, call))
+
+
 @router.post(
     "/{id}/redeliver",
     operation_id="redeliver",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qtasks.cli import terminal
+from qtasks.cli import names, terminal
 from qtasks.cli.nouns import Kind, after_noun
 from qtasks.cli.options import DEFAULT_NAMESPACE, Deleted, Namespace
 from qtasks.errors import InvalidInput
@@ -22,36 +22,38 @@ def add_to(app: typer.Typer) -> None:
 
 
 def delete(what: Deleted, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Delete sessions, budgets, or backends that were registered by hand.
+    """Delete jobs, sessions, budgets, or backends that were registered by hand.
 
-    A session takes no more jobs and is closed at its provider; jobs that are there run to their end, and deleting it
-    twice is harmless. Jobs that waited for a budget go on; what was charged stays in the ledger. Jobs that run on a
-    backend go on.
+    A job goes with its circuit, events and result, and is cancelled first where it goes on; what it cost stays in the
+    books. A session takes no more jobs and is closed at its provider; jobs that are there run to their end, and
+    deleting it twice is harmless. Jobs that waited for a budget go on; what was charged stays in the ledger. Jobs that
+    run on a backend go on.
 
     Examples:
+
+    - `qtasks delete job my-quantum-job`
 
     - `qtasks delete session vqe-run`
 
     - `qtasks delete budget research`
     """
-    kind, names = after_noun(what)
+    kind, wanted = after_noun(what)
     if kind not in _DELETERS:
         raise InvalidInput(
-            f"Sessions, budgets and backends can be deleted, {kind} cannot.",
+            f"Jobs, sessions, budgets and backends can be deleted, {kind} cannot.",
             reason="KindNotServed",
-            hint="A job and its result are kept; `qtasks cancel` ends one."
-            if kind is Kind.JOBS
-            else "Accounts are kept in QTASKS_CONFIG.",
+            hint="Accounts are kept in QTASKS_CONFIG.",
         )
-    if not names:
+    if not wanted:
         raise InvalidInput(f"Say which {kind}: `qtasks delete {kind.removesuffix('s')} NAME…`.")
     with terminal.client(namespace) as client:
-        for name in names:
+        for name in wanted:
             _DELETERS[kind](client, name)
             terminal.write(f"qiskit{kind.removesuffix('s')}/{name} deleted\n")
 
 
 _DELETERS: dict[Kind, Callable[[Client, str], Any]] = {
+    Kind.JOBS: lambda client, name: names.jobs(client, [name])[0].delete(),
     Kind.SESSIONS: lambda client, name: client.delete_session(name),
     Kind.BUDGETS: lambda client, name: client.delete_budget(name),
     Kind.BACKENDS: lambda client, name: client.delete_backend(name),

@@ -40,8 +40,8 @@ Things = Annotated[
 Deleted = Annotated[
     list[str],
     typer.Argument(
-        metavar="session|budget|backend NAME",
-        help="Sessions, budgets, or backends that were registered by hand.",
+        metavar="job|session|budget|backend NAME",
+        help="Jobs, by name or id; sessions, budgets, or backends that were registered by hand.",
     ),
 ]
 ApiKeyIndex = Annotated[

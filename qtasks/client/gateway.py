@@ -123,6 +123,11 @@ class Gateway(Protocol):
         """Cancel those that are not final; returns them."""
         ...
 
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job with its circuit, events and result, cancelling it first where it goes on; what it cost stays in
+        the books. Raises Conflict (`JobNotSettled`) while its provider has not said what it costs."""
+        ...
+
     def redeliver(self, job_id: str) -> None:
         """Have the result of a Completed job delivered to its `spec.output` again. Raises Conflict (`JobNotCompleted`),
         InvalidInput (`NoOutput`)."""

@@ -100,6 +100,11 @@ class Job:
         """Cancel the job at whatever phase it is; False when it was final already."""
         return bool(self._client.cancel([self]))
 
+    def delete(self) -> None:
+        """Delete the job with its circuit, events and result, cancelling it first where it goes on; what it cost stays
+        in the books. Raises Conflict (`JobNotSettled`) while its provider has not said what it costs."""
+        self._client._gateway.delete_job(self._id)
+
     def redeliver(self) -> None:
         """Have the result delivered to the job's `spec.output` again, as after its secret was corrected; how that goes
         is in condition OutputDelivered. Raises Conflict (`JobNotCompleted`), InvalidInput (`NoOutput`)."""

@@ -33,6 +33,11 @@ def pending(namespace: str, job_id: str) -> str:
     return _key("pending", namespace, job_id) + "/"
 
 
+def completed(namespace: str, job_id: str) -> str:
+    """What the keys of all objects of a final job begin with."""
+    return _key("completed", namespace, job_id) + "/"
+
+
 def pending_circuit(namespace: str, job_id: str) -> str:
     """Key of the checked circuit (canonical QPY) of a job that is not final, when it is large."""
     return _key("pending", namespace, job_id, "circuit.qpy")

@@ -82,15 +82,23 @@ class Store:
 
         For what must not be lost, such as the result of an hour's simulation; `write` must bear repetition.
         """
-        for attempt in Retrying(
+
+        def once() -> T:
+            with self.begin() as tx:
+                return write(tx)
+
+        return self.bear(once, seconds=seconds)
+
+    @staticmethod
+    def bear(ask: Callable[[], T], *, seconds: float) -> T:
+        """What `ask` gives, asked again and again while the database is away, for at most `seconds`."""
+        patiently = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential_jitter(multiplier=0.1, max=3),
             stop=stop_after_delay(seconds),
             reraise=True,
-        ):
-            with attempt, self.begin() as tx:
-                return write(tx)
-        raise AssertionError("unreachable: Retrying either returns or raises")
+        )
+        return patiently(ask)
 
 
 @contextmanager

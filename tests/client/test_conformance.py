@@ -181,6 +181,12 @@ def cancels(asked: Asked) -> Any:
     return [[one.job_id() == job.job_id() for one in first], second, job.status(), asked.client.cancel([])]
 
 
+def deletes(asked: Asked) -> Any:
+    job = completed(asked.client.submit(bell(), name="short-lived", **SEEDED))
+    job.delete()
+    return asked.client.submit(bell(), name="short-lived", **SEEDED).created, job.status()
+
+
 def completed(job: Job) -> Job:
     job.wait_for_final_state(30)
     return job
@@ -255,6 +261,11 @@ CHANGING: dict[str, list[Call]] = {
     ],
     "cancel": [cancels, lambda a: a.client.cancel([Job(a.client, NOBODYS, "none", "lab")])],
     "Job.cancel": [lambda a: a.client.submit(TOO_LARGE, method="statevector").cancel()],
+    "Job.delete": [
+        deletes,
+        lambda a: a.client.submit(TOO_LARGE, method="statevector").delete(),
+        lambda a: Job(a.client, NOBODYS, "none", "lab").delete(),
+    ],
     "Job.redeliver": [
         redelivers,
         lambda a: completed(a.client.submit(bell(), **SEEDED)).redeliver(),
@@ -279,7 +290,11 @@ def cases(calls: dict[str, list[Call]]) -> list[Any]:
 def test_every_public_method_is_compared() -> None:
     public = {name for name in dir(Client) if not name.startswith("_")}
     assert public == OF_THE_CLIENT.keys() | {name for name in CHANGING if "." not in name} | NOT_HERE
-    assert {name for name in dir(Job) if not name.startswith("_")} == OF_A_JOB.keys() | {"cancel", "redeliver"}
+    assert {name for name in dir(Job) if not name.startswith("_")} == OF_A_JOB.keys() | {
+        "cancel",
+        "delete",
+        "redeliver",
+    }
 
 
 @pytest.mark.parametrize("call", cases(OF_THE_CLIENT) + cases(OF_A_JOB))

@@ -326,6 +326,9 @@ def test_results_of_every_format_into_files_and_a_folder(stack: Stack, tmp_path:
     piped = subprocess.run(command, capture_output=True, env=environment(stack), check=True, timeout=60)
     assert pickle.loads(piped.stdout)["counts"] == counts[1]
 
+    assert ask(stack, "delete", "job", "kept-two").out == "qiskitjob/kept-two deleted\n"
+    assert ask(stack, "results", "kept-two").code == 4
+
     on_terminal = typed(stack, 80, "results", "kept-one", "--format", "qpy")
     assert "which a terminal cannot show" in on_terminal
     assert "[BinaryOutput]" in on_terminal

@@ -84,6 +84,7 @@ class AsyncJob:
     running = awaited(Job.running)
     cancelled = awaited(Job.cancelled)
     cancel = awaited(Job.cancel)
+    delete = awaited(Job.delete)
     redeliver = awaited(Job.redeliver)
     metrics = awaited(Job.metrics)
     provider_job_id = awaited(Job.provider_job_id)

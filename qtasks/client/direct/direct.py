@@ -24,10 +24,12 @@ from qtasks.client.principals import Principals
 from qtasks.client.submission import Submission
 from qtasks.errors import InvalidInput
 from qtasks.lifecycle import Phase
+from qtasks.notify import PATIENCE_SECONDS
+from qtasks.objects import keys
 from qtasks.resources import QiskitBackend, QiskitBudget, QiskitSession, Resource
 from qtasks.results import JobResult, decode
 from qtasks.store import accounts as account_rows
-from qtasks.store import decisions, jobs, outputs, records
+from qtasks.store import decisions, jobs, outputs, records, removal
 
 
 class Direct:
@@ -90,7 +92,9 @@ class Direct:
         timeout: float | None,
         seen: Callable[[str, Phase], None] = lambda _id, _phase: None,
     ) -> set[str]:
-        self.guard.jobs(Verb.GET, ids)
+        # A database that restarts just now is no reason to stop waiting, as it is none later on.
+        patience = PATIENCE_SECONDS if timeout is None else min(timeout, PATIENCE_SECONDS)
+        self.store.bear(lambda: self.guard.jobs(Verb.GET, ids), seconds=patience)
         asked = lambda waiting: looking.phases(self, waiting)  # noqa: E731
         return self.installation.waiter.wait(ids, asked, timeout=timeout, seen=seen)
 
@@ -104,6 +108,21 @@ class Direct:
             self.installation.hint_pollers()
         self.installation.notifier.tell(dict.fromkeys(ended, Phase.CANCELLED))
         return ended
+
+    def delete_job(self, job_id: str) -> None:
+        """Raises Forbidden for jobs of others, unless the caller is an operator."""
+        looking.row_of(self, job_id)
+        self.guard.jobs(Verb.DELETE, [job_id])
+        self.cancel([job_id])
+        with self.store.begin() as tx:
+            removed = removal.remove(tx, job_id)
+        # Rows first: a Completed row always points at bytes that exist.
+        objects = self.installation.objects
+        for start in (keys.pending, keys.completed):
+            for key in list(objects.list(start(removed.namespace, removed.job_id))):
+                objects.delete(key)
+        if removed.shared is not None:
+            objects.delete(removed.shared)
 
     def redeliver(self, job_id: str) -> None:
         """Raises Forbidden for jobs of others, unless the caller is an operator."""

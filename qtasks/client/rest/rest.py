@@ -110,6 +110,9 @@ class Rest:
             for ended in self._transport.post("/v1/jobs/cancel", {"ids": some}, repeatable=False)["cancelled"]
         ]
 
+    def delete_job(self, job_id: str) -> None:
+        self._transport.delete(f"/v1/jobs/{_id(job_id)}")
+
     def redeliver(self, job_id: str) -> None:
         self._transport.post(f"/v1/jobs/{_id(job_id)}/redeliver", None, repeatable=True)
 

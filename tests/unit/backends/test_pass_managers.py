@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -31,3 +33,12 @@ def test_plugins_of_other_packages_are_unknown_only_while_one_is_built(monkeypat
         preset_pass_manager(0, backend=AerSimulator())
     assert during == [_OWN]
     assert known() > _OWN | {"ibm_dynamic_circuits"}
+
+
+def test_building_one_imports_no_other_package_that_has_plugins() -> None:
+    code = (
+        "import sys; from qiskit_aer import AerSimulator; from qtasks.backends.pass_managers import preset_pass_manager;"
+        "preset_pass_manager(2, backend=AerSimulator());"
+        "print([name for name in ('qiskit_ibm_runtime', 'qiskit_experiments') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
