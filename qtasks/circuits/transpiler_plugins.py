@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 _GROUPS = (
     *(
@@ -49,6 +50,6 @@ def _own(plugins: Iterable[EntryPoint]) -> list[EntryPoint]:
 
 
 @cache
-def _installed() -> EntryPoints:
+def _installed() -> Any:
     """The entry points of all packages: looking through them takes 15 ms."""
     return entry_points()
