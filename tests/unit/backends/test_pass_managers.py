@@ -37,7 +37,8 @@ def test_plugins_of_other_packages_are_unknown_only_while_one_is_built(monkeypat
 
 def test_building_one_imports_no_other_package_that_has_plugins() -> None:
     code = (
-        "import sys; from qiskit_aer import AerSimulator; from qtasks.backends.pass_managers import preset_pass_manager;"
+        "import sys; from qiskit_aer import AerSimulator;"
+        "from qtasks.backends.pass_managers import preset_pass_manager;"
         "preset_pass_manager(2, backend=AerSimulator());"
         "print([name for name in ('qiskit_ibm_runtime', 'qiskit_experiments') if name in sys.modules])"
     )
