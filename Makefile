@@ -53,7 +53,7 @@ unit: setup
 	@$(RUN)pytest -m "not system and not needs_packages and not long" -n 2
 
 system: setup
-	@$(RUN)pytest -m "system and not needs_packages and not long" -n 3 --dist worksteal
+	@$(RUN)pytest -m "system and not needs_packages and not long" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-system: setup  ## What also needs root and Debian's openssh-server and openssh-client; fails where they are missing.
 	@$(RUN)pytest -m needs_packages
