@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -172,10 +173,12 @@ class Postgres(Server):
             self.process.wait()
             self.process = None
 
-    # PostgreSQL refuses to run as root, and the environment may lie under root's private home: a user namespace makes
-    # root look like somebody else without taking files away; where there are none, `nobody` has to do.
+    # PostgreSQL refuses to run as root and as a user without a name, and the environment may lie under root's private
+    # home: a user namespace makes the user look like `nobody` without taking files away; where there are none, root
+    # becomes `nobody`.
     def _as_user(self) -> list[str]:
-        return ["unshare", "-U", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 and _namespaces() else []
+        other = ["unshare", "-U", "--map-user=65534", "--map-group=65534"]
+        return other if (os.geteuid() == 0 or not _named()) and _namespaces() else []
 
     def popen(self) -> dict[str, Any]:
         return {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 and not _namespaces() else {}
@@ -183,6 +186,14 @@ class Postgres(Server):
     def _unprivileged_folder(self) -> None:
         if self.popen():
             shutil.chown(self.folder, "nobody", "nogroup")
+
+
+def _named() -> bool:
+    """Whether this user has a name."""
+    try:
+        return bool(pwd.getpwuid(os.geteuid()))
+    except KeyError:
+        return False
 
 
 def _namespaces() -> bool:
