@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from qtasks.client.rest.problems import MEDIA_TYPE, URN
 from qtasks.errors import (
     Conflict,
     Forbidden,
@@ -16,8 +17,8 @@ from qtasks.errors import (
     WaitTimeout,
 )
 
-MEDIA_TYPE = "application/problem+json"
-URN = "urn:qtasks:"
+__all__ = ["MEDIA_TYPE", "document", "headers", "status_of"]
+
 RETRY_SECONDS = 5
 
 _BY_CLASS: dict[type[QTasksError], int] = {

@@ -17,17 +17,6 @@ from tests.page.documents import START, at, event, job
 NOW = START + timedelta(seconds=10)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (119, "119s"), (185, "3m5s"), (600, "10m"), (5 * 3600, "5h"), (187_200, "2d4h"), (40 * 86_400, "40d")],
-)
-def test_lengths_of_time_are_written_as_the_command_line_writes_them(seconds: float, text: str) -> None:
-    from qtasks.cli import ages
-
-    assert words.human(seconds) == text == ages.human(seconds)
-    assert words.precise(seconds + 0.25) == ages.precise(seconds + 0.25)
-
-
 def test_a_moment_says_how_far_it_is() -> None:
     assert words.moment(at(-80), NOW) == words.Moment(at(-80), "2026-11-20 11:58:40 UTC", "90s ago", "90s")
     ahead = words.moment(at(195), NOW)

@@ -18,7 +18,7 @@ from qtasks.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-_URN = "urn:qtasks:"
+URN = "urn:qtasks:"
 _CLASSES = {
     kind.__name__: kind
     for kind in (QTasksError, InvalidInput, Conflict, Forbidden, NotFound, Unavailable, WaitTimeout, JobFailed)
@@ -35,7 +35,7 @@ def error_of(content_type: str, body: bytes) -> QTasksError | None:
         return None
     if not isinstance(problem, Mapping):
         return None
-    kind = _CLASSES.get(str(problem.get("type", "")).removeprefix(_URN))
+    kind = _CLASSES.get(str(problem.get("type", "")).removeprefix(URN))
     return None if kind is None else _error(kind, problem)
 
 
