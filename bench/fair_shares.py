@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue
 from qtasks.scheduling.fairness import turns
 from qtasks.store.claims import Head, Share
 
@@ -27,7 +27,7 @@ def served(weights: Mapping[str, float] = WEIGHTS) -> list[str]:
         if len(order) == LATE_AT:
             waiting[LATE] = deque(range(JOBS))
         heads = [
-            Head(f"{name}-{left[0]:03}", name, Stage.EXECUTION, name, 6, 0.0, True)
+            Head(f"{name}-{left[0]:03}", name, Queue.SMALL, name, 6, 0.0, True)
             for name, left in waiting.items()
             if left
         ]

@@ -13,7 +13,7 @@ from bench.figures import Figure, compared
 from bench.past import finished_jobs
 from bench.system import System
 from qtasks.client import Client
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue, Stage
 from qtasks.stages.reconcile import reconcile
 from qtasks.stages.worker import Identity, Worker
 from qtasks.store.tables import jobs
@@ -60,8 +60,8 @@ class _Table:
         values = {} if where == "Postgres" else {"database_url": f"sqlite:///{home / 'qtasks.db'}"}
         stack = system.stack(name, redis_database=_Table._databases, **values)
         self._client: Client = stack.client()
-        stages = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
-        self._worker = Worker.open(stack.settings, Identity.of(stack.settings, "bench", stages, home))
+        queues = Queue.of(Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
+        self._worker = Worker.open(stack.settings, Identity.of(stack.settings, "bench", queues, home))
         finished_jobs(self._worker.store, past)
         self._texts = iter(circuits.pairs(1000, seed=past))
 

@@ -16,7 +16,7 @@ from bench.figures import Figure, bounded, compared
 from bench.system import System
 from qtasks.backends.protocol import RemoteBackend
 from qtasks.config import Account
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue
 from qtasks.stages.remote.visits import poll
 from qtasks.stages.worker import Identity, Worker
 from qtasks.store import accounts, provider_jobs
@@ -97,7 +97,7 @@ class _Poller:
         folder.mkdir()
         values = write_accounts(folder, account("lab", "ibm", provider.account), secrets={"ibm": provider.secret})
         stack = system.stack("polling_home", redis_database=10, **values)
-        self._worker = Worker.open(stack.settings, Identity.of(stack.settings, "bench", (Stage.POLLING,), folder))
+        self._worker = Worker.open(stack.settings, Identity.of(stack.settings, "bench", (Queue.POLLING,), folder))
         self._jobs = len(provider.ids)
         self._asking = 0.0
         _jobs_at(self._worker, provider.ids)

@@ -25,7 +25,7 @@ from bench import circuits
 from bench.system import Options, System
 from qtasks.backends.aer import AerBackend
 from qtasks.circuits.sandbox import Sandbox
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue, Stage
 from qtasks.notify import Notifier
 from qtasks.objects.local import LocalStore
 from qtasks.queue import Publisher
@@ -33,7 +33,7 @@ from qtasks.stages import execute, runner
 from qtasks.stages.worker import Identity, Worker
 from qtasks.store import Store
 
-_STAGES = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
+_QUEUES = Queue.of(Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
 _PARTS: tuple[tuple[Any, str], ...] = (
     (Worker, "claim"),
     (runner, "load"),
@@ -110,7 +110,7 @@ def main() -> None:
 def _profile(system: System, what: str, count: int, *, functions: bool) -> None:
     stack = system.stack("profile")
     client = stack.client()
-    identity = Identity.of(stack.settings, "profile", _STAGES, stack.folder)
+    identity = Identity.of(stack.settings, "profile", _QUEUES, stack.folder)
     with Sandbox(stack.settings) as sandbox:
         worker = Worker.open(stack.settings, identity, sandbox=sandbox)
         client.submit_many(circuits.pairs(20, seed=1))
@@ -140,9 +140,9 @@ def _profile(system: System, what: str, count: int, *, functions: bool) -> None:
             for owner, name in _PARTS:
                 wrapped = parts.around(f"{owner.__name__}.{name}", getattr(owner, name))
                 patches.enter_context(mock.patch.object(owner, name, wrapped))
-            for stage, function in runner._STAGES.items():
+            for stage, function in runner._QUEUES.items():
                 patches.enter_context(
-                    mock.patch.dict(runner._STAGES, {stage: parts.around(f"stage {stage}", function)})
+                    mock.patch.dict(runner._QUEUES, {stage: parts.around(f"stage {stage}", function)})
                 )
             started = time.perf_counter(), time.process_time()
             if functions:

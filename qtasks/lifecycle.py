@@ -8,12 +8,43 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """A kind of work on a job; each has a queue of its own."""
+    """A kind of work on a job."""
 
     VALIDATION = "validation"
     SCHEDULING = "scheduling"
     EXECUTION = "execution"
     POLLING = "polling"
+
+
+class Queue(StrEnum):
+    """Where work waits for those workers that are made for it: the stage, and behind a dot the class of the job.
+
+    Execution's classes are sizes of simulations (see `scheduling.classes`), and what is handed to a provider, which
+    takes a way out of the network and credentials in place of cores.
+    """
+
+    VALIDATION = "validation"
+    FETCH = "validation.fetch"
+    SCHEDULING = "scheduling"
+    SMALL = "execution"
+    MEDIUM = "execution.medium"
+    LARGE = "execution.large"
+    HUGE = "execution.huge"
+    PROVIDER = "execution.provider"
+    POLLING = "polling"
+
+    @property
+    def stage(self) -> Stage:
+        return Stage(self.value.partition(".")[0])
+
+    @classmethod
+    def of(cls, *stages: Stage) -> tuple[Queue, ...]:
+        """All queues of these stages."""
+        return tuple(queue for queue in cls if queue.stage in stages)
+
+
+SIMULATION = (Queue.SMALL, Queue.MEDIUM, Queue.LARGE, Queue.HUGE)
+"""The classes of simulations, the smallest first."""
 
 
 class Phase(StrEnum):

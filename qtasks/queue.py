@@ -1,6 +1,6 @@
 """The broker: its topology, the settings of Celery, and the publisher of hints.
 
-A hint says "this stage has work, for instance this job". It carries a job id and nothing else of value: the database
+A hint says "this queue has work, for instance this job". It carries a job id and nothing else of value: the database
 decides what is done, so a hint that is lost, late or doubled changes nothing.
 """
 
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import redis
-from celery import Celery
-from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
 
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue, Stage
+
+# Celery is imported by who publishes: the lease keeper and most commands never do.
+if TYPE_CHECKING:
+    from celery import Celery
 
 PRIORITY_STEPS = (0, 3, 6, 9)
 """urgent, high, normal, low. On Redis the lowest number is taken first, and an unset priority would be urgent."""
@@ -27,9 +29,9 @@ DEEP_ENOUGH = 16
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What a message says: the stage that has work, a job that waits there, and its name for whoever looks."""
+    """What a message says: the queue that has work, a job that waits there, and its name for whoever looks."""
 
-    stage: Stage
+    queue: Queue
     job_id: str
     name: str
     priority: int
@@ -38,13 +40,20 @@ class Hint:
 RECONCILE = "qtasks.reconcile"
 """The task that beat publishes for the reconciler."""
 
+RETENTION = "qtasks.retention"
+"""The task that beat publishes for what is kept no longer."""
+
 
 def task_name(stage: Stage) -> str:
     return f"qtasks.{stage.value}"
 
 
 def celery_app(broker_url: str) -> Celery:
-    """A Celery application on this project's topology: one queue per stage, four levels, late acknowledgement."""
+    """A Celery application on this project's topology: its queues, four levels each, late acknowledgement."""
+    from celery import Celery
+    from kombu import Exchange
+    from kombu import Queue as KombuQueue
+
     app = Celery("qtasks", set_as_current=False)
     app.conf.update(
         broker_url=kombu_url(broker_url),
@@ -61,8 +70,8 @@ def celery_app(broker_url: str) -> Celery:
             # The claim makes a redelivered message a no-op, so the timeout only has to be long, not exact.
             "visibility_timeout": 3600,
         },
-        task_queues=[Queue(stage.value, Exchange(stage.value), routing_key=stage.value) for stage in Stage],
-        task_default_queue=Stage.POLLING.value,
+        task_queues=[KombuQueue(name, Exchange(name), routing_key=name) for name in map(str, Queue)],
+        task_default_queue=Queue.POLLING.value,
         task_create_missing_queues=False,
         task_default_priority=6,
         task_serializer="json",
@@ -109,16 +118,18 @@ class Publisher:
 
     def publish(self, *hints: Hint) -> None:
         """Put `hints` on their queues, one message each; raises Unavailable when the broker cannot be reached."""
+        from kombu.exceptions import OperationalError
+
         assert self._pid == os.getpid(), "a publisher does not survive a fork"
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
                 for hint in hints:
                     self._app.send_task(
-                        task_name(hint.stage),
+                        task_name(hint.queue.stage),
                         args=[hint.job_id],
-                        argsrepr=f"({hint.name}, {hint.stage.value}, {level_name(hint.priority)})",
+                        argsrepr=f"({hint.name}, {hint.queue.value}, {level_name(hint.priority)})",
                         kwargsrepr="{}",
-                        queue=hint.stage.value,
+                        queue=hint.queue.value,
                         priority=hint.priority,
                         producer=producer,
                         retry=False,
@@ -129,15 +140,15 @@ class Publisher:
 
     def suggest(self, hint: Hint) -> bool:
         """Publish `hint` unless its level already has more hints waiting than workers could need."""
-        if self.waiting(hint.stage, hint.priority) >= DEEP_ENOUGH:
+        if self.waiting(hint.queue, hint.priority) >= DEEP_ENOUGH:
             return False
         self.publish(hint)
         return True
 
-    def waiting(self, stage: Stage, priority: int) -> int:
-        """How many hints wait at one level of a stage's queue."""
+    def waiting(self, queue: Queue, priority: int) -> int:
+        """How many hints wait at one level of a queue."""
         try:
-            return int(self._redis.llen(queue_key(stage, priority)))
+            return int(self._redis.llen(queue_key(queue, priority)))
         except redis.RedisError as error:
             raise unavailable(error) from error
 
@@ -146,9 +157,9 @@ class Publisher:
         self._app.close()
 
 
-def queue_key(stage: Stage, priority: int) -> str:
-    """The Redis list that holds the hints of one stage at one level."""
-    return stage.value if priority == 0 else f"{stage.value}:{priority}"
+def queue_key(queue: Queue, priority: int) -> str:
+    """The Redis list that holds the hints of one queue at one level."""
+    return queue.value if priority == 0 else f"{queue.value}:{priority}"
 
 
 def level_name(priority: int) -> str:

@@ -20,8 +20,8 @@ class AerBackend(AerCalls):
 
     name = LOCAL_SIMULATOR
 
-    def __init__(self, cores: Cores) -> None:
-        super().__init__(cores)
+    def __init__(self, cores: Cores, *, gpu: bool = False) -> None:
+        super().__init__(cores, gpu=gpu)
         self._usual_qubits: int = self._run_on.num_qubits  # asking makes a target of a hundred instructions: 1 ms
         self._managers: Recent[Any] = Recent(_PASS_MANAGERS)
 

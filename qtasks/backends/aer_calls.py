@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from qtasks.circuits.analysis import analyse
 from qtasks.circuits.formats import dump, load_canonical
 from qtasks.results import classical_memory
 
+_log = logging.getLogger(__name__)
+
+_ON_GPU = frozenset({"automatic", "statevector", "density_matrix"})
 SEED_STEP = 2113
 """What Aer adds to the seed from one circuit of a call to the next."""
 _CANNOT_JUMP = "Invalid jump destination"
@@ -29,15 +33,17 @@ class AerCalls(InProcess):
     """What backends have in common that run on Aer. Make one before forking, use it after.
 
     A pass manager takes sixty times as long to build as to run a small circuit through, so members keep theirs.
+    `gpu`: what Aer can run on a GPU is run there; what it cannot, or what does not fit into its memory, runs here.
     """
 
-    def __init__(self, cores: Cores) -> None:
+    def __init__(self, cores: Cores, *, gpu: bool = False) -> None:
         import qiskit_aer
         from qiskit_aer import AerSimulator
 
         super().__init__()
         self.version: str = qiskit_aer.__version__
         self._cores = cores
+        self._gpu = gpu
         self._simulator = AerSimulator
         self._run_on = AerSimulator()
 
@@ -58,7 +64,7 @@ class AerCalls(InProcess):
             except BaseException as error:
                 outcomes[place] = _compile_error(error, self.name)
                 continue
-            shared = (told.shots, told.method, told.memory_limit, told.parallel, told.device)
+            shared = (told.shots, told.method, told.memory_limit, told.parallel, told.most_threads, told.device)
             key = shared
             if (seed := told.seed_simulator) is not None:
                 key = last if seed == follows and last[:-1] == shared else (*shared, place)
@@ -116,7 +122,7 @@ class AerCalls(InProcess):
         seed = first.seed_simulator
         if seed is None:
             seed = secrets.randbelow(2**31 - SEED_STEP * len(group))
-        with self._cores.all_free() if first.parallel else nullcontext(1) as threads:
+        with self._cores.all_free(first.most_threads) if first.parallel else nullcontext(1) as threads:
             result = self._simulate(group, seed, threads)
             if isinstance(result, BackendError) and _CANNOT_JUMP in result.message and len(group) == 1:
                 result = self._simulate(group, seed, threads, enable_truncation=False)
@@ -131,6 +137,11 @@ class AerCalls(InProcess):
 
     def _simulate(self, group: list[Member], seed: int, threads: int, **more: Any) -> Any:
         first = group[0][1]
+        if self._gpu and "device" not in more and first.method in _ON_GPU:
+            result = self._simulate(group, seed, threads, device="GPU", **more)
+            if not isinstance(result, BackendError):
+                return result
+            _log.warning("A simulation runs on processors, for the GPU did not do it. %s", result.message)
         options: dict[str, Any] = {"method": first.method, "max_parallel_threads": threads, **more}
         if first.memory_limit:
             options["max_memory_mb"] = max(1, first.memory_limit // 2**20)

@@ -35,8 +35,8 @@ class IBMSimulatorBackend(AerCalls):
 
     name = IBM_SIMULATOR
 
-    def __init__(self, cores: Cores, devices: Sequence[SimulatedDevice] = ()) -> None:
-        super().__init__(cores)
+    def __init__(self, cores: Cores, devices: Sequence[SimulatedDevice] = (), *, gpu: bool = False) -> None:
+        super().__init__(cores, gpu=gpu)
         self.version = f"aer {self.version}"
         self._snapshots = Snapshots(devices)
         self._models: Recent[DeviceModel] = Recent(_MODELS)

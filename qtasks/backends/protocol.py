@@ -38,6 +38,8 @@ class Program:
     """Bytes that the simulation may take."""
     parallel: bool = False
     """Whether more than one thread would make it faster."""
+    most_threads: int = 0
+    """How many it may use at most; 0: as many as are free."""
     device: str = ""
     """The device to run on, or to model; empty where the backend has only one."""
 

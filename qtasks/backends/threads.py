@@ -35,11 +35,14 @@ class Cores:
         self._paths = [folder / f"core-{number}" for number in range(count)]
 
     @contextmanager
-    def all_free(self) -> Iterator[int]:
-        """Hold every processor that no other simulation holds; yields how many threads to use, at least one."""
+    def all_free(self, most: int = 0) -> Iterator[int]:
+        """Hold every processor that no other simulation holds, at most `most` where it is not 0; yields how many
+        threads to use, at least one."""
         held: list[int] = []
         try:
             for path in self._paths:
+                if most and len(held) == most:
+                    break
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -30,6 +30,30 @@ class ResourceRequirements(Model):
     limits: ResourceList | None = None
     """What the job may take at most."""
 
+    @property
+    def memory(self) -> int:
+        """Bytes that must be free for the job to start."""
+        asked = self.requests.memory if self.requests is not None else None
+        return asked.bytes if asked is not None else 0
+
+    @property
+    def cores(self) -> float:
+        """Cores that must be there for the job to start."""
+        asked = self.requests.cpu if self.requests is not None else None
+        return asked.cores if asked is not None else 0.0
+
+    @property
+    def most_memory(self) -> int | None:
+        """Bytes that the job may take at most."""
+        limit = self.limits.memory if self.limits is not None else None
+        return limit.bytes if limit is not None else None
+
+    @property
+    def most_cores(self) -> float | None:
+        """Cores that the job may take at most."""
+        limit = self.limits.cpu if self.limits is not None else None
+        return limit.cores if limit is not None else None
+
     @model_validator(mode="after")
     def _within_limits(self) -> Self:
         if self.requests is not None and self.limits is not None:

@@ -10,7 +10,7 @@ from qtasks.circuits.analysis import Analysis
 from qtasks.circuits.pubs.prepared import Prepared
 from qtasks.config import REMOTE
 from qtasks.errors import InvalidInput
-from qtasks.resources import BackendType
+from qtasks.resources import BackendType, JobSpec
 from qtasks.stages.batch import Item
 
 _AT_A_PROVIDER = Size("", "", 0, small=False, parallel=False)
@@ -70,11 +70,11 @@ def _fit(item: Item, analysis: Analysis, shots: int) -> Size:
             reason="MethodCannotRun",
             hint="Use execution.method: automatic.",
         )
-    limit = execution.memory_limit
-    if limit is not None and found.memory > limit.bytes:
+    limit = memory_limit(item.spec)
+    if limit is not None and found.memory > limit:
         raise InvalidInput(
             f"Simulating {analysis.active_qubits} qubits with Aer's {found.method} method takes about "
-            f"{readable(found.memory)}, more than execution.memoryLimit, {limit}.",
+            f"{readable(found.memory)}, more than {_said_of_memory(item)}.",
             reason="MemoryLimitExceeded",
             hint="Raise the limit, use fewer qubits, or try execution.method: matrix_product_state.",
         )
@@ -96,6 +96,29 @@ def _check_layout(item: Item, analysis: Analysis) -> None:
             reason="InvalidLayout",
             hint="Give one physical qubit for each qubit of the circuit, in order.",
         )
+
+
+def memory_limit(spec: JobSpec) -> int | None:
+    """Bytes that a simulation may take at most, if its job says so: the lower of the two places."""
+    limits = (
+        spec.execution.memory_limit.bytes if spec.execution.memory_limit is not None else None,
+        spec.resources.most_memory if spec.resources is not None else None,
+    )
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def most_threads(spec: JobSpec) -> int:
+    """Threads that a simulation may use at most: `resources.limits.cpu`, at least one; 0: as many as are free."""
+    cores = spec.resources.most_cores if spec.resources is not None else None
+    return 0 if cores is None else max(1, int(cores))
+
+
+def _said_of_memory(item: Item) -> str:
+    execution, resources = item.spec.execution.memory_limit, item.spec.resources
+    if execution is not None and execution.bytes == memory_limit(item.spec):
+        return f"execution.memoryLimit, {execution}"
+    assert resources is not None and resources.limits is not None, "one of the two gave the limit"
+    return f"resources.limits.memory, {resources.limits.memory}"
 
 
 def readable(count: int) -> str:

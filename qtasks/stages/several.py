@@ -17,6 +17,7 @@ from qtasks.circuits.pubs.prepared import Prepared, PreparedPub
 from qtasks.resources import BackendType
 from qtasks.results import EstimatorPubResult, PubResult, SamplerPubResult
 from qtasks.stages.batch import Item, prepared_of
+from qtasks.stages.fit import memory_limit, most_threads
 from qtasks.stages.worker import Worker
 
 SEED_STEP = 2113
@@ -42,7 +43,6 @@ class Counted(Protocol):
 def programs(worker: Worker, item: Item, *, device: str) -> list[Program]:
     """The runs of a job in their order, without seeds of a simulator."""
     execution, prepared = item.spec.execution, prepared_of(item, worker.objects)
-    limit = execution.memory_limit
     return [
         Program(
             job_id=item.job.id,
@@ -52,7 +52,8 @@ def programs(worker: Worker, item: Item, *, device: str) -> list[Program]:
             optimization_level=execution.optimization_level,
             initial_layout=execution.initial_layout,
             seed_transpiler=execution.seed_transpiler,
-            memory_limit=limit.bytes if limit is not None else worker.identity.memory,
+            memory_limit=memory_limit(item.spec) or worker.identity.memory,
+            most_threads=most_threads(item.spec),
             device=device,
         )
         for run in prepared.runs()

@@ -18,7 +18,7 @@ from qtasks.backends.threads import Cores, available
 from qtasks.config import Account, Config, load_config
 from qtasks.costs.prices import PriceList, current_prices
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import ENTRY, Phase, Stage
+from qtasks.lifecycle import ENTRY, SIMULATION, Phase, Queue, Stage
 from qtasks.notify import Notifier
 from qtasks.objects import ObjectStore, open_store
 from qtasks.queue import Hint, Publisher
@@ -28,6 +28,7 @@ from qtasks.secrets import read_secret
 from qtasks.settings import Settings
 from qtasks.stages.cache import ValidationCache
 from qtasks.stages.leases import LeaseHolder
+from qtasks.stages.measuring import note_claim
 from qtasks.store import Store, claims, keys, moves, tenants
 from qtasks.store.claims import Claim, Head
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from qtasks.circuits.sandbox import Sandbox
     from qtasks.scheduling.choosing import Chooser
 
+_TOO_MUCH_SECONDS = 1.0
 _LIMITS_SECONDS = 10.0
 """How long the namespaces that have a limit are taken for what they were."""
 
@@ -50,7 +52,7 @@ class Identity:
     """Which worker this is, what it consumes and what it can hold; the same for all its pool processes."""
 
     name: str
-    stages: tuple[Stage, ...]
+    queues: tuple[Queue, ...]
     memory: int
     """Bytes that the simulations of this worker may take between them."""
     threads: int
@@ -58,9 +60,18 @@ class Identity:
     """Folder of this worker's sockets and locks."""
 
     @classmethod
-    def of(cls, settings: Settings, name: str, stages: Sequence[Stage], runtime: Path) -> Identity:
+    def of(cls, settings: Settings, name: str, queues: Sequence[Queue], runtime: Path) -> Identity:
         memory = Quantity(settings.worker_memory).bytes if settings.worker_memory else machine_memory() * 4 // 5
-        return cls(name, tuple(stages), memory, settings.worker_threads or available(), runtime)
+        return cls(name, tuple(queues), memory, settings.worker_threads or available(), runtime)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of its queues, in the order of a job's way."""
+        return tuple(stage for stage in Stage if any(queue.stage is stage for queue in self.queues))
+
+    @property
+    def simulates(self) -> bool:
+        return any(queue in SIMULATION for queue in self.queues)
 
     @property
     def keeper_socket(self) -> Path:
@@ -129,13 +140,15 @@ class Worker:
     def aer(self) -> AerBackend:
         from qtasks.backends.aer import AerBackend
 
-        return AerBackend(Cores(self.identity.runtime / "cores", self.identity.threads))
+        cores = Cores(self.identity.runtime / "cores", self.identity.threads)
+        return AerBackend(cores, gpu=self.settings.simulator_gpu)
 
     @cached_property
     def ibm_simulator(self) -> IBMSimulatorBackend:
         from qtasks.backends.ibm_simulator import IBMSimulatorBackend
 
-        return IBMSimulatorBackend(Cores(self.identity.runtime / "cores", self.identity.threads), self.config.backends)
+        cores = Cores(self.identity.runtime / "cores", self.identity.threads)
+        return IBMSimulatorBackend(cores, self.config.backends, gpu=self.settings.simulator_gpu)
 
     def local(self, backend: BackendType) -> LocalBackend:
         """The backend of this process that simulates."""
@@ -170,7 +183,7 @@ class Worker:
         secret = secret_of(account)
         if secret is None:
             return {}
-        return read_secret(self.settings.secrets, namespace=secret[0], name=secret[1]).values
+        return read_secret(self.settings, namespace=secret[0], name=secret[1]).values
 
     @cached_property
     def validation_cache(self) -> ValidationCache:
@@ -189,7 +202,6 @@ class Worker:
             with self.store.begin() as tx:
                 claim = claims.take(
                     tx,
-                    head.stage,
                     head,
                     limit=limit,
                     memory=self.identity.memory,
@@ -201,6 +213,9 @@ class Worker:
                 if head.stage is Stage.EXECUTION:
                     moves.begin_attempts(tx, claim.ids, worker=self.owner)
                 claims.charge(tx, head.stage, head.namespace, start_tag=turn.start_tag, jobs_taken=len(claim.jobs))
+            if head.queue in SIMULATION and self._too_much(claim):
+                continue
+            note_claim(claim)
             self.tell_progress(claim.ids, ENTRY[head.stage])
             if len(claim.jobs) == (limit if head.batchable else 1):
                 self._pass_on(head)
@@ -214,7 +229,7 @@ class Worker:
         limits = bool(self.limited())
         with self.store.read() as tx:
             heads = claims.heads(
-                tx, *self._claimed_stages, memory=self.identity.memory, worker=self.identity.name, limits=limits
+                tx, *self._claimed, memory=self.identity.memory, worker=self.identity.name, limits=limits
             )
             if not heads:
                 return []
@@ -230,6 +245,24 @@ class Worker:
         ]
         return sorted(found, key=lambda turn: turn.level)
 
+    def _too_much(self, claim: Claim) -> bool:
+        """Whether this claim and what other processes of this worker claimed at the same moment are too much for its
+        memory. The later of them is given back, and counts nothing."""
+        memory = max(job.memory for job in claim.jobs)
+        if memory <= claims.NEGLIGIBLE:
+            return False
+        with self.store.begin() as tx:
+            held = claims.memory_in_use(tx, self.identity.name, before=claim.fence)
+            if memory + held <= self.identity.memory:
+                return False
+            message = "Another process of this worker needs the memory."
+            claims.give_back(tx, claim, claim.ids, message=message, delay_seconds=_TOO_MUCH_SECONDS)
+        return True
+
+    @cached_property
+    def _claimed(self) -> tuple[Queue, ...]:
+        return tuple(queue for queue in self.identity.queues if queue is not Queue.POLLING)
+
     @cached_property
     def _claimed_stages(self) -> tuple[Stage, ...]:
         return tuple(stage for stage in self.identity.stages if stage is not Stage.POLLING)
@@ -237,8 +270,8 @@ class Worker:
     def _pass_on(self, head: Head) -> None:
         """Wake another process when work is left and no hint of it waits: one hint may stand for many jobs."""
         with suppress(Unavailable):
-            if self.publisher.waiting(head.stage, head.priority) == 0:
-                self.publisher.publish(Hint(head.stage, head.job_id, head.name, head.priority))
+            if self.publisher.waiting(head.queue, head.priority) == 0:
+                self.publisher.publish(Hint(head.queue, head.job_id, head.name, head.priority))
 
     def wake_another(self, stage: Stage) -> None:
         """Say that work is left, if it is, before this process goes back to the broker."""
@@ -246,12 +279,12 @@ class Worker:
         if waiting:
             self._pass_on(waiting[0].head)
 
-    def may_carry_on(self, claim: Claim, stage: Stage) -> bool:
-        """Whether this process should do `stage` for `claim` itself, at once: it consumes that stage, and nothing more
+    def may_carry_on(self, claim: Claim, *queues: Queue) -> bool:
+        """Whether this process should go on with `claim` itself, at once: it consumes all of `queues`, and nothing more
         urgent waits for it anywhere."""
-        if stage not in self.identity.stages:
+        if not set(queues) <= set(self.identity.queues):
             return False
-        if stage is Stage.EXECUTION and claim.jobs[0].namespace in self.limited():
+        if any(queue.stage is Stage.EXECUTION for queue in queues) and claim.jobs[0].namespace in self.limited():
             # How many of its jobs run is counted where they are claimed.
             return False
         ageing = self.settings.ageing_seconds
@@ -261,7 +294,7 @@ class Worker:
             return True
         limits = bool(self.limited())
         with self.store.read() as tx:
-            waiting = claims.heads(tx, *self._claimed_stages, memory=self.identity.memory, limits=limits)
+            waiting = claims.heads(tx, *self._claimed, memory=self.identity.memory, limits=limits)
         return not any(aged(head.priority, head.age, ageing) < level for head in waiting)
 
     def limited(self) -> set[str]:
@@ -284,13 +317,21 @@ class Worker:
     def hint_pollers(self) -> None:
         """Tell pollers that an account is due. Beat does so every few seconds anyway."""
         with suppress(Unavailable):
-            self.publisher.suggest(Hint(Stage.POLLING, "", "accounts", 6))
+            self.publisher.suggest(Hint(Queue.POLLING, "", "accounts", 6))
 
-    def hand_over(self, claim: Claim, stage: Stage) -> None:
-        """Tell whoever consumes `stage` that the jobs of `claim` wait there. Lost hints are the reconciler's."""
+    def hand_over(self, claim: Claim, queue: Queue) -> None:
+        """Tell whoever consumes `queue` that the jobs of `claim` wait there. Lost hints are the reconciler's."""
         first = claim.jobs[0]
         with suppress(Unavailable):
-            self.publisher.suggest(Hint(stage, first.id, first.name, first.priority))
+            self.publisher.suggest(Hint(queue, first.id, first.name, first.priority))
+
+    def hint_of(self, ids: Sequence[str]) -> None:
+        """Tell whoever consumes their queues of those of `ids` that wait for a worker."""
+        with suppress(Unavailable):
+            with self.store.read() as tx:
+                waiting = claims.waiting_in(tx, ids)
+            for row in {(row.queue, row.priority): row for row in waiting}.values():
+                self.publisher.suggest(Hint(Queue(row.queue), row.id, row.name, row.priority))
 
     @contextmanager
     def holding(self, claim: Claim, *, limit_seconds: float | None = None) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue
 from qtasks.store import balances, budgets
 from qtasks.store.accounts import AnyRow
 from qtasks.store.balances import RESERVED, Balance
@@ -22,7 +22,8 @@ _LOOKED_AT = 10_000
 """Waiting jobs that are looked at in one go, the most urgent first."""
 
 _WAITING = (
-    (jobs.c.stage == Stage.SCHEDULING.value)
+    (jobs.c.queue == Queue.SCHEDULING.value)
+    & jobs.c.stage.isnot(None)
     & jobs.c.owner.is_(None)
     & jobs.c.finished_at.is_(None)
     & jobs.c.reason.in_(REASONS)

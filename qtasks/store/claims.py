@@ -14,28 +14,35 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, TextualSelect, and_, bindparam, func, select, text, update
+from sqlalchemy import Boolean, Connection, Row, TextualSelect, and_, bindparam, func, select, text, update
 
-from qtasks.lifecycle import ENTRY, Phase, Stage, sources
+from qtasks.lifecycle import ENTRY, SIMULATION, Phase, Queue, Stage, sources
 from qtasks.store import tenants
 from qtasks.store.records import Event, record
 from qtasks.store.tables import fences, jobs, shares
 from qtasks.store.types import UtcDateTime, moment
 
+NEGLIGIBLE = 64 * 2**20
+"""Bytes that are not worth asking whether they are free."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The oldest waiting job of one namespace at one stage and priority."""
+    """The oldest waiting job of one namespace in one queue and of one priority."""
 
     job_id: str
     name: str
-    stage: Stage
+    queue: Queue
     namespace: str
     priority: int
     age: float
     batchable: bool
     limited: bool = False
     """Whether only so many jobs of its namespace may run."""
+
+    @property
+    def stage(self) -> Stage:
+        return self.queue.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +128,24 @@ def claimed(row: Any) -> ClaimedJob:
     return ClaimedJob(*(getattr(row, column.name) for column in CLAIMED))
 
 
-# A loose index scan for each stage: one search of ix_jobs_waiting per namespace and priority, however long their
+# A loose index scan for each queue: one search of ix_jobs_waiting per namespace and priority, however long their
 # backlogs. What a search starts after is fetched by queries of its own: a join with `h` would read the index from the
-# beginning, and so would `stage IN (…)`. It is `>= priority + 1` because SQLite reads past everything that is equal
+# beginning, and so would `queue IN (…)`. It is `>= priority + 1` because SQLite reads past everything that is equal
 # before it finds what is greater. What the last join says again of the heads keeps it to the same index at worst.
 _HEADS_AT = """
-{stage}(id) AS (
+{heads}(id) AS (
     SELECT (SELECT j.id FROM jobs j WHERE {waiting} ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)
     UNION ALL
     SELECT (SELECT j.id FROM jobs j
             WHERE {waiting} AND (j.namespace, j.priority) >= (
-                (SELECT h.namespace FROM jobs h WHERE h.id = {stage}.id),
-                (SELECT h.priority + 1 FROM jobs h WHERE h.id = {stage}.id))
+                (SELECT h.namespace FROM jobs h WHERE h.id = {heads}.id),
+                (SELECT h.priority + 1 FROM jobs h WHERE h.id = {heads}.id))
             ORDER BY j.namespace, j.priority, j.created_at, j.id LIMIT 1)
-    FROM {stage} WHERE {stage}.id IS NOT NULL
+    FROM {heads} WHERE {heads}.id IS NOT NULL
 )"""
 _HEADS = """
 WITH RECURSIVE {each}
-SELECT j.id, j.name, j.stage, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now, {limited} AS limited
+SELECT j.id, j.name, j.queue, j.namespace, j.priority, j.created_at, j.batchable, {now} AS now, {limited} AS limited
 FROM ({all}) heads JOIN jobs j ON j.id = heads.id AND j.stage IS NOT NULL AND j.owner IS NULL {within}
 """
 # A namespace of which as many jobs run as may has no head at execution. What runs is counted by ix_jobs_list_phase.
@@ -148,24 +155,30 @@ WHERE t.concurrency IS NULL
     OR t.concurrency > (SELECT count(*) FROM jobs r WHERE r.namespace = j.namespace AND r.phase = 'Running')
 """
 _WAITING = """
-    j.stage = '{stage}' AND j.owner IS NULL AND ('{stage}' <> 'execution' OR j.memory <= :memory)
+    j.queue = '{queue}' AND j.stage IS NOT NULL AND j.owner IS NULL {fits}
     AND (j.not_before IS NULL OR j.not_before <= {now})
+"""
+# What a worker holds is looked up where something that is not negligible is met, and then once.
+_FITS = f"""
+    AND (j.memory <= {NEGLIGIBLE} OR j.memory <= :memory - (SELECT coalesce(sum(held.memory), 0) FROM jobs held
+        WHERE held.owner IS NOT NULL AND substr(held.owner, 1, length(CAST(:mine AS text))) = :mine
+            AND :mine <> ''))
 """
 _NOW = {"postgresql": "statement_timestamp()", "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"}
 
 
 @lru_cache(maxsize=32)
-def _heads_of(dialect: str, stages: tuple[Stage, ...], limits: bool) -> TextualSelect:
+def _heads_of(dialect: str, queues: tuple[Queue, ...], limits: bool) -> TextualSelect:
     now = _NOW[dialect]
-    each = [_HEADS_AT.format(stage=at.value, waiting=_WAITING.format(stage=at.value, now=now)) for at in stages]
-    together = " UNION ALL ".join(f"SELECT id FROM {at.value}" for at in stages)
+    each = [_HEADS_AT.format(heads=_of(at), waiting=_waiting(at, now)) for at in queues]
+    together = " UNION ALL ".join(f"SELECT id FROM {_of(at)}" for at in queues)
     within = (
         {"within": _WITHIN, "limited": "t.concurrency IS NOT NULL"} if limits else {"within": "", "limited": "false"}
     )
     return text(_HEADS.format(each=",".join(each), all=together, now=now, **within)).columns(
         jobs.c.id,
         jobs.c.name,
-        jobs.c.stage,
+        jobs.c.queue,
         jobs.c.namespace,
         jobs.c.priority,
         jobs.c.created_at,
@@ -175,18 +188,26 @@ def _heads_of(dialect: str, stages: tuple[Stage, ...], limits: bool) -> TextualS
     )
 
 
-def heads(tx: Connection, *stages: Stage, memory: int, worker: str = "", limits: bool = False) -> list[Head]:
-    """The oldest job of each stage, namespace and priority that may start now; executed in at most `memory` bytes, less
+def _of(queue: Queue) -> str:
+    return f"heads_of_{queue.name.lower()}"
+
+
+def _waiting(queue: Queue, now: str) -> str:
+    fits = _FITS if queue in SIMULATION else ""
+    return _WAITING.format(queue=queue.value, fits=fits, now=now)
+
+
+def heads(tx: Connection, *queues: Queue, memory: int, worker: str = "", limits: bool = False) -> list[Head]:
+    """The oldest job of each queue, namespace and priority that may start now; executed in at most `memory` bytes, less
     what the processes of `worker` use already. With `limits`, for where there are some, only of namespaces of which one
     more job may run."""
-    rows = tx.execute(
-        _heads_of(tx.dialect.name, stages, limits), {"memory": memory, "processes": worker and f"{worker}/%"}
-    )
+    statement = _heads_of(tx.dialect.name, queues, limits)
+    rows = tx.execute(statement, {"memory": memory, "mine": worker and f"{worker}/"})
     return [
         Head(
             r.id,
             r.name,
-            Stage(r.stage),
+            Queue(r.queue),
             r.namespace,
             r.priority,
             (r.now - r.created_at).total_seconds(),
@@ -215,7 +236,7 @@ _SHARES = select(shares)
 _TAKE = """
 WITH picked AS MATERIALIZED (
     SELECT id FROM jobs
-    WHERE stage = :stage AND owner IS NULL AND stage IS NOT NULL AND (stage <> 'execution' OR memory <= :memory)
+    WHERE queue = :queue AND owner IS NULL AND stage IS NOT NULL AND (stage <> 'execution' OR memory <= :memory)
         AND (not_before IS NULL OR not_before <= {now}) AND {which}
     ORDER BY created_at, id LIMIT :limit {locking}
 )
@@ -250,9 +271,7 @@ def _take(dialect: str, target: Phase, together: bool) -> TextualSelect:
     return bound.columns(*CLAIMED, now=UtcDateTime())
 
 
-def take(
-    tx: Connection, stage: Stage, head: Head, *, limit: int, memory: int, owner: str, lease_seconds: float
-) -> Claim | None:
+def take(tx: Connection, head: Head, *, limit: int, memory: int, owner: str, lease_seconds: float) -> Claim | None:
     """Claim `head`, or with it up to `limit` batchable jobs of its namespace and priority, as many as the namespace may
     still run; None when others were faster."""
     if head.limited:
@@ -261,13 +280,14 @@ def take(
             return None
         limit = limit if room is None else min(limit, room)
     together = head.batchable and limit > 1
+    stage = head.stage
     target = ENTRY[stage]
     fence = next_fence(tx)
     which = {"namespace": head.namespace, "priority": head.priority} if together else {"job_id": head.job_id}
     rows = tx.execute(
         _take(tx.dialect.name, target, together),
         {
-            "stage": stage.value,
+            "queue": head.queue.value,
             "memory": memory,
             "limit": limit,
             "owner": owner,
@@ -406,9 +426,16 @@ def _free(tx: Connection, where: Any, event: Event, *, owner: str | None, **valu
     return ids
 
 
-def memory_in_use(tx: Connection, worker: str) -> int:
-    """Bytes that the jobs which the processes of `worker` hold may take between them."""
+def waiting_in(tx: Connection, ids: Collection[str]) -> list[Row[Any]]:
+    """Those of `ids` that wait for a worker: (id, name, priority, queue)."""
+    waiting = select(jobs.c.id, jobs.c.name, jobs.c.priority, jobs.c.queue)
+    return list(tx.execute(waiting.where(jobs.c.id.in_(list(ids)), jobs.c.stage.isnot(None), jobs.c.owner.is_(None))))
+
+
+def memory_in_use(tx: Connection, worker: str, *, before: int | None = None) -> int:
+    """Bytes that the jobs which the processes of `worker` hold may take between them; with `before` only those that
+    were claimed before that fence."""
     held = select(func.coalesce(func.sum(jobs.c.memory), 0)).where(
         jobs.c.owner.isnot(None), jobs.c.owner.startswith(worker + "/", autoescape=True)
     )
-    return int(tx.execute(held).scalar_one())
+    return int(tx.execute(held if before is None else held.where(jobs.c.fence < before)).scalar_one())

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, text, update
 
-from qtasks.lifecycle import FINAL, Phase, Stage
+from qtasks.lifecycle import FINAL, Phase, Queue
 from qtasks.store.claims import Claim
 from qtasks.store.records import Condition, Event, record
 from qtasks.store.tables import circuits, jobs, results
@@ -38,7 +38,7 @@ def advance(
     ids: Collection[str],
     phase: Phase,
     *,
-    stage: Stage | None,
+    queue: Queue | None,
     event: Event,
     also: Sequence[Event] = (),
     conditions: Sequence[Condition] = (),
@@ -46,7 +46,7 @@ def advance(
     begins: str | None = None,
     **values: Any,
 ) -> set[str]:
-    """Move jobs on to `stage` in `phase`, keeping the claim or leaving them to whoever consumes that stage. None: they
+    """Move jobs on to `queue` in `phase`, keeping the claim or leaving them to whoever consumes it. None: they
     wait for their turn at a provider.
 
     With `begins`, their attempts start now on that backend. Returns the ids that were still the claim's own; the others
@@ -54,7 +54,7 @@ def advance(
     """
     if phase in FINAL:
         raise ValueError(f"{phase} is final: use finish()")
-    values["stage"] = None if stage is None else stage.value
+    values |= _at(queue)
     if not keep:
         values |= _FREE
     if begins is not None:
@@ -81,7 +81,7 @@ def finish(
 
 def postpone(tx: Connection, claim: Claim, job_id: str, *, delay_seconds: float, event: Event) -> bool:
     """Send a job back to Pending, to be scheduled again in `delay_seconds`; whether it was still held."""
-    values = _later(event, delay_seconds, Stage.SCHEDULING)
+    values = _later(event, delay_seconds, Queue.SCHEDULING)
     return bool(_move(tx, claim, [job_id], Change(Phase.PENDING, values, (event,))))
 
 
@@ -95,7 +95,7 @@ def hold(
     conditions: Sequence[Condition] = (),
 ) -> bool:
     """Leave a job in Scheduling, to be looked at again in `delay_seconds`; whether it was still held."""
-    values = _later(event, delay_seconds, Stage.SCHEDULING)
+    values = _later(event, delay_seconds, Queue.SCHEDULING)
     return bool(_move(tx, claim, [job_id], Change(Phase.SCHEDULING, values, (event,), conditions)))
 
 
@@ -106,11 +106,11 @@ def retry(
     *,
     delay_seconds: float,
     event: Event,
-    stage: Stage = Stage.SCHEDULING,
+    queue: Queue = Queue.SCHEDULING,
     conditions: Sequence[Condition] = (),
 ) -> bool:
-    """End the attempt and plan another from `stage` on, `delay_seconds` from now; whether the job was still held."""
-    values = {**_later(event, delay_seconds, stage), "attempt": Plus(1)}
+    """End the attempt and plan another from `queue` on, `delay_seconds` from now; whether the job was still held."""
+    values = {**_later(event, delay_seconds, queue), "attempt": Plus(1)}
     return bool(_move(tx, claim, [job_id], Change(Phase.RETRYING, values, (event,), conditions, closes=event)))
 
 
@@ -118,10 +118,14 @@ def _move(tx: Connection, claim: Claim, ids: Collection[str], change: Change) ->
     return write(tx, change, ids=ids, fence=claim.fence, owner=claim.owner)
 
 
-def _later(event: Event, delay_seconds: float, stage: Stage) -> dict[str, Any]:
+def _at(queue: Queue | None) -> dict[str, Any]:
+    return {"stage": None} if queue is None else {"stage": queue.stage.value, "queue": queue.value}
+
+
+def _later(event: Event, delay_seconds: float, queue: Queue) -> dict[str, Any]:
     return {
         **_FREE,
-        "stage": stage.value,
+        **_at(queue),
         "not_before": FromNow(delay_seconds),
         "reason": event.reason,
         "message": event.message,

@@ -26,11 +26,11 @@ def positions(tx: Connection, rows: Sequence[AnyRow], *, ageing_seconds: float) 
     namespaces count as well. Jobs that are not due (a retry, a budget) stand in no queue. All that waits in the same
     queues is looked at once, however many jobs are asked for; when none of them waits, nothing is.
     """
-    stages = {row.stage for row in rows if row.stage is not None and row.owner is None}
+    queues = {row.queue for row in rows if row.stage is not None and row.owner is None}
     accounts = {row.account for row in rows if _is_parked(row)}
     waiting: list[Any] = []
-    if stages:
-        waiting.append(_queue(jobs.c.stage).where(jobs.c.stage.in_(sorted(stages)), _AT_STAGE))
+    if queues:
+        waiting.append(_queue(jobs.c.queue).where(jobs.c.queue.in_(sorted(queues)), _AT_STAGE))
     if accounts:
         waiting.append(_queue(jobs.c.account).where(jobs.c.account.in_(sorted(accounts)), _PARKED))
     if not waiting:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue
 from qtasks.store.moves import end_unclaimed
 from qtasks.store.records import Event
 from qtasks.store.tables import circuits, inputs, jobs, provider_jobs, workers
@@ -67,10 +67,10 @@ def tied_up(tx: Connection, ids: Sequence[str]) -> None:
     tx.execute(update(jobs).where(jobs.c.id.in_(list(ids))).values(aftercare=False))
 
 
-def report_worker(tx: Connection, name: str, *, stages: Sequence[Stage], memory: int, threads: int) -> None:
+def report_worker(tx: Connection, name: str, *, queues: Sequence[Queue], memory: int, threads: int) -> None:
     """Say that worker `name` is alive, what it consumes and how large a job it can hold."""
     dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    values = {"stages": [s.value for s in stages], "memory": memory, "threads": threads}
+    values = {"queues": [queue.value for queue in queues], "memory": memory, "threads": threads}
     statement: Any = dialect_insert(workers).values(name=name, started_at=moment(), seen_at=moment(), **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"seen_at": moment(), **values}))
 
@@ -100,7 +100,12 @@ def open_jobs(tx: Connection) -> int:
 
 def look_again(tx: Connection, reason: str) -> list[Row[Any]]:
     """Let those jobs be scheduled at once that wait in Scheduling for this reason; returns (id, name, priority)."""
-    waiting = (jobs.c.stage == Stage.SCHEDULING.value) & jobs.c.owner.is_(None) & (jobs.c.reason == reason)
+    waiting = (
+        (jobs.c.queue == Queue.SCHEDULING.value)
+        & jobs.c.stage.isnot(None)
+        & jobs.c.owner.is_(None)
+        & (jobs.c.reason == reason)
+    )
     return list(
         tx.execute(
             update(jobs)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.store import Store, claims, inputs, jobs, moves, records
 from qtasks.store.claims import Claim, Head
 from qtasks.store.ids import new_id
@@ -82,20 +82,23 @@ class Acting:
 
     def heads(self, stage: Stage = Stage.VALIDATION, *, memory: int = ROOMY) -> list[Head]:
         with self.store.read() as tx:
-            return claims.heads(tx, stage, memory=memory)
+            return claims.heads(tx, *Queue.of(stage), memory=memory)
 
     def take(
         self,
         head: Head,
-        stage: Stage = Stage.VALIDATION,
+        stage: Stage | None = None,
         *,
         owner: str = "worker/1",
         limit: int = 1,
         memory: int = ROOMY,
         lease_seconds: float = 30.0,
     ) -> Claim | None:
+        """A claim on `head`; with `stage` as if it were there, where it may have been when somebody looked."""
+        if stage is not None and stage is not head.stage:
+            head = replace(head, queue=Queue(stage.value))
         with self.store.begin() as tx:
-            return claims.take(tx, stage, head, limit=limit, memory=memory, owner=owner, lease_seconds=lease_seconds)
+            return claims.take(tx, head, limit=limit, memory=memory, owner=owner, lease_seconds=lease_seconds)
 
     def claim(self, stage: Stage = Stage.VALIDATION, **options: Any) -> Claim:
         """A claim on the first head, which must be there."""
@@ -120,7 +123,9 @@ class Acting:
     def advance(self, claim: Claim, phase: Phase, *, stage: Stage, keep: bool = True, **values: Any) -> set[str]:
         with self.store.begin() as tx:
             event = Event(phase.value, "On to the next stage.")
-            return moves.advance(tx, claim, claim.ids, phase, stage=stage, event=event, keep=keep, **values)
+            return moves.advance(
+                tx, claim, claim.ids, phase, queue=Queue(stage.value), event=event, keep=keep, **values
+            )
 
     def finish(self, claim: Claim, phase: Phase = Phase.COMPLETED, ids: Collection[str] | None = None) -> set[str]:
         """End the jobs of a claim as a worker does: with their results, when they completed."""
@@ -134,7 +139,9 @@ class Acting:
     def retry(self, claim: Claim, *, delay_seconds: float = 0.0, stage: Stage = Stage.SCHEDULING) -> bool:
         with self.store.begin() as tx:
             event = Event("Retrying", "It may heal.", warning=True)
-            return moves.retry(tx, claim, claim.ids[0], delay_seconds=delay_seconds, event=event, stage=stage)
+            return moves.retry(
+                tx, claim, claim.ids[0], delay_seconds=delay_seconds, event=event, queue=Queue(stage.value)
+            )
 
     def keep_input(self, claim: Claim, **changes: Any) -> bool:
         """Note down what was fetched for the one job of a claim."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.resources import QiskitBudget, parse
 from qtasks.store import Store, balances, budgets, ledger, tables
 from qtasks.store.charging import Charge, Refusal
@@ -95,7 +95,8 @@ class Charging:
 
     def refused(self, job_id: str, refusal: Refusal) -> None:
         """What the scheduling stage does with a job that a budget refuses: it waits, until the period turns."""
-        values = {"phase": Phase.SCHEDULING.value, "stage": Stage.SCHEDULING.value, "reason": refusal.reason}
+        values = {"phase": Phase.SCHEDULING.value, "reason": refusal.reason}
+        values |= {"stage": Stage.SCHEDULING.value, "queue": Queue.SCHEDULING.value}
         with self.store.begin() as tx:
             later = refusal.until or tx.execute(select(moment(86_400.0 * 365))).scalar_one()
             tx.execute(update(tables.jobs).where(tables.jobs.c.id == job_id).values(not_before=later, **values))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.store import Store, claims, jobs
 from qtasks.store.claims import Claim
 from qtasks.store.tables import fences
@@ -124,8 +124,8 @@ def test_the_heads_of_several_stages_are_found_at_once(acting: Acting) -> None:
     executing, scheduling = (acting.waiting_at(stage) for stage in (Stage.EXECUTION, Stage.SCHEDULING))
     validating = [acting.submitted(priority=priority) for priority in (0, 6, 6)]
     with acting.store.read() as tx:
-        found = claims.heads(tx, Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION, memory=ROOMY)
-        both = claims.heads(tx, Stage.EXECUTION, Stage.SCHEDULING, memory=ROOMY)
+        found = claims.heads(tx, *Queue.of(*Stage), memory=ROOMY)
+        both = claims.heads(tx, *Queue.of(Stage.EXECUTION, Stage.SCHEDULING), memory=ROOMY)
     assert {(head.stage, head.priority, head.job_id) for head in found} == {
         (Stage.EXECUTION, 6, executing),
         (Stage.SCHEDULING, 6, scheduling),
@@ -285,12 +285,12 @@ def test_a_claim_that_is_not_committed_yet_is_passed_over(postgres_acting: Actin
     (head,) = acting.heads()
     options = {"limit": 2, "memory": ROOMY, "lease_seconds": 30.0}
     with acting.store.begin() as one:
-        first = claims.take(one, Stage.VALIDATION, head, owner="worker/1", **options)  # type: ignore[arg-type]
+        first = claims.take(one, head, owner="worker/1", **options)  # type: ignore[arg-type]
         assert first is not None
         with acting.store.begin() as two:
-            second = claims.take(two, Stage.VALIDATION, head, owner="worker/2", **options)  # type: ignore[arg-type]
+            second = claims.take(two, head, owner="worker/2", **options)  # type: ignore[arg-type]
         with acting.store.begin() as three:
-            assert claims.take(three, Stage.VALIDATION, head, owner="worker/3", **options) is None  # type: ignore[arg-type]
+            assert claims.take(three, head, owner="worker/3", **options) is None  # type: ignore[arg-type]
     assert second is not None
     assert (first.ids, second.ids) == (ids[:2], ids[2:])
     assert [acting.row(job_id).owner for job_id in ids] == ["worker/1", "worker/1", "worker/2"]
@@ -302,7 +302,7 @@ def test_a_claim_that_is_rolled_back_was_none(postgres_acting: Acting) -> None:
     job_id = acting.submitted()
     (head,) = acting.heads()
     with pytest.raises(RuntimeError), acting.store.begin() as tx:
-        claims.take(tx, Stage.VALIDATION, head, limit=1, memory=ROOMY, owner="worker/1", lease_seconds=30.0)
+        claims.take(tx, head, limit=1, memory=ROOMY, owner="worker/1", lease_seconds=30.0)
         raise RuntimeError
     assert acting.events(job_id) == ["Submitted"]
     assert acting.claim(owner="worker/2").ids == [job_id]
@@ -316,7 +316,7 @@ def test_a_cancellation_and_a_claim_at_once_leave_the_job_cancelled(postgres_act
     cancelled: list[list[str]] = []
     canceller = threading.Thread(target=lambda: cancelled.append(acting.cancel(job_id)))
     with acting.store.begin() as tx:
-        claim = claims.take(tx, Stage.VALIDATION, head, limit=1, memory=ROOMY, owner="w/1", lease_seconds=30.0)
+        claim = claims.take(tx, head, limit=1, memory=ROOMY, owner="w/1", lease_seconds=30.0)
         canceller.start()
         canceller.join(0.05)
     canceller.join(30)

@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import func, select, update
 
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.store import claims, tables, tenants
 from qtasks.store.claims import Head
 from qtasks.store.tenants import Limits
@@ -22,7 +22,7 @@ def limit(acting: Acting, *limits: Limits) -> None:
 def at_execution(acting: Acting, number: int, namespace: str = "default", **changes: object) -> list[str]:
     """Jobs that wait to be executed."""
     ids = [acting.submitted(namespace=namespace, **changes) for _ in range(number)]
-    scheduled = {"phase": Phase.SCHEDULING.value, "stage": Stage.EXECUTION.value}
+    scheduled = {"phase": Phase.SCHEDULING.value, "stage": Stage.EXECUTION.value, "queue": "execution"}
     with acting.store.begin() as tx:
         tx.execute(update(tables.jobs).where(tables.jobs.c.id.in_(ids)).values(**scheduled))
     return ids
@@ -30,7 +30,7 @@ def at_execution(acting: Acting, number: int, namespace: str = "default", **chan
 
 def heads(acting: Acting, stage: Stage = Stage.EXECUTION) -> list[Head]:
     with acting.store.read() as tx:
-        return claims.heads(tx, stage, memory=ROOMY, limits=True)
+        return claims.heads(tx, *Queue.of(stage), memory=ROOMY, limits=True)
 
 
 def waiting(acting: Acting) -> set[str]:
@@ -95,4 +95,4 @@ def test_however_many_claim_at_once_no_more_run_than_may(acting: Acting, batchab
     running = select(func.count()).select_from(tables.jobs).where(tables.jobs.c.phase == Phase.RUNNING.value)
     with acting.store.read() as tx:
         assert tx.execute(running).scalar_one() == 4
-        assert claims.heads(tx, Stage.EXECUTION, memory=ROOMY, limits=True) == []
+        assert claims.heads(tx, *Queue.of(Stage.EXECUTION), memory=ROOMY, limits=True) == []

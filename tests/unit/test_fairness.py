@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue
 from qtasks.scheduling.fairness import Turn, aged, turns
 from qtasks.store.claims import Head, Share
 
@@ -19,7 +19,7 @@ LEVELS = (0, 3, 6, 9)
 
 def _head(namespace: str, priority: int = 6, age: float = 0.0, job_id: str = "") -> Head:
     job_id = job_id or f"{namespace}-{priority}"
-    return Head(job_id, "job", Stage.EXECUTION, namespace, priority, age, batchable=True)
+    return Head(job_id, "job", Queue.SMALL, namespace, priority, age, batchable=True)
 
 
 def _order(*heads: Head, shares: dict[str, Share] | None = None) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue, Stage
 from qtasks.queue import PRIORITY_STEPS, celery_app, kombu_url, level_name, queue_key, task_name
 
 
@@ -39,8 +39,10 @@ def test_messages_are_json_only(app: Celery) -> None:
     assert app.conf.accept_content == ["json"]
 
 
-def test_each_stage_has_its_queue_and_no_other_is_made(app: Celery) -> None:
-    assert [queue.name for queue in app.conf.task_queues] == [stage.value for stage in Stage]
+def test_each_stage_has_its_queues_and_no_other_is_made(app: Celery) -> None:
+    assert [queue.name for queue in app.conf.task_queues] == list(Queue)
+    assert {queue.stage for queue in Queue} == set(Stage)
+    assert Queue.of(Stage.VALIDATION) == (Queue.VALIDATION, Queue.FETCH)
     assert app.conf.task_create_missing_queues is False
     assert task_name(Stage.VALIDATION) == "qtasks.validation"
 
@@ -62,7 +64,7 @@ def test_a_frozen_redis_is_waited_for_no_longer_than_seconds(app: Celery) -> Non
 
 def test_the_separator_gives_the_keys_that_are_counted(app: Celery) -> None:
     assert app.conf.broker_transport_options["sep"] == ":"
-    assert [queue_key(Stage.EXECUTION, level) for level in PRIORITY_STEPS] == [
+    assert [queue_key(Queue.SMALL, level) for level in PRIORITY_STEPS] == [
         "execution",
         "execution:3",
         "execution:6",

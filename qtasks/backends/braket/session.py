@@ -11,6 +11,7 @@ from qtasks.backends.braket.refusals import meaning, refuses_credentials
 from qtasks.backends.protocol import CredentialsRefused
 from qtasks.backends.registry import Credentials
 from qtasks.config import Account
+from qtasks.telemetry import provider_requests
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0
 _DEFAULT_REGION = "us-east-1"
@@ -84,7 +85,10 @@ class Session:
 
         for again in (True, False):
             try:
-                return send()
+                with provider_requests.measured("aws_braket") as outcome:
+                    answer = send()
+                    outcome.status = 200
+                return answer
             except (BotoCoreError, ClientError, OSError, ValueError) as error:
                 if again and refuses_credentials(error):
                     self.refresh()

@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from qtasks.backends.ibm.errors import of_iam
 from qtasks.backends.ibm.login import Login
 from qtasks.backends.protocol import ProviderUnavailable
+from qtasks.telemetry import provider_requests
 
 TIMEOUTS = (3.0, 15.0)
 """Seconds to connect, and to wait for the next bytes."""
@@ -32,7 +33,10 @@ class Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        return super().send(request, stream, TIMEOUTS, verify, cert, proxies)  # type: ignore[arg-type]
+        with provider_requests.measured("ibm_quantum") as outcome:
+            answer = super().send(request, stream, TIMEOUTS, verify, cert, proxies)  # type: ignore[arg-type]
+            outcome.status = answer.status_code
+            return answer
 
 
 class Bearer(requests.auth.AuthBase):
@@ -80,7 +84,9 @@ class Bearer(requests.auth.AuthBase):
         asked = time.monotonic()
         try:
             # Not get_token(): after a failure it would wait a minute before it asks again.
-            answer = manager.request_token()
+            with provider_requests.measured("ibm_quantum") as outcome:
+                answer = manager.request_token()
+                outcome.status = 200
             self._token, seconds = str(answer["access_token"]), float(answer.get("expires_in", 3600))
         except (ApiException, requests.RequestException, KeyError, TypeError, ValueError) as error:
             problem = of_iam(error, self.hide)
