@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from qtasks.errors import InvalidInput
+from qtasks.lifecycle import SIMULATION, Queue
 from qtasks.resources.backend import BackendType
-from qtasks.resources.model import Model, Number, Range, Text
+from qtasks.resources.model import Model, Number, PositiveQuantity, Range, Text
 from qtasks.resources.names import Email, Line, Name, Namespace
 from qtasks.resources.prices import Price
 from qtasks.resources.problems import invalid, plain, problems_of, refuse
+from qtasks.resources.retention import Kept, Retention, kept
 from qtasks.resources.yaml_text import read
 
 REMOTE = (BackendType.IBM_QUANTUM, BackendType.AWS_BRAKET)
@@ -158,6 +160,8 @@ class Tenant(Model):
     """Jobs that may wait to be run; one more is refused."""
     shots_per_day: Annotated[int, Range(0)] | None = None
     """Shots that may be asked for in a day of UTC."""
+    retention: Retention | None = None
+    """How long things of this namespace are kept."""
 
 
 class Security(StrEnum):
@@ -212,6 +216,34 @@ class Alerts(Model):
     """How webhooks are signed; not at all when absent."""
 
 
+class WorkerSize(Model):
+    """What one worker of a class can give to one simulation."""
+
+    memory: PositiveQuantity
+    """Memory in bytes ("16Gi")."""
+    cpu: PositiveQuantity
+    """Cores ("4")."""
+
+
+class Workers(Model):
+    """How large the workers of each class are, so that a job may wait for a class of which none runs: an autoscaler
+    starts one then. What is absent is known by the workers that run."""
+
+    small: WorkerSize | None = None
+    """Simulations of fewer than 10 qubits (queue `execution`)."""
+    medium: WorkerSize | None = None
+    """10 to 19 qubits (`execution.medium`)."""
+    large: WorkerSize | None = None
+    """20 to 29 qubits (`execution.large`)."""
+    huge: WorkerSize | None = None
+    """30 qubits and more (`execution.huge`)."""
+
+    def sizes(self) -> Iterator[tuple[Queue, WorkerSize]]:
+        """The classes whose size is given, by their queue."""
+        given = (self.small, self.medium, self.large, self.huge)
+        return ((queue, size) for queue, size in zip(SIMULATION, given, strict=True) if size is not None)
+
+
 class Config(Model):
     """What the file says."""
 
@@ -221,8 +253,12 @@ class Config(Model):
     """Devices of one's own for `ibm_simulator`."""
     tenants: tuple[Tenant, ...] = Field(default_factory=tuple)
     """Shares and quotas of namespaces."""
+    retention: Retention = Field(default_factory=Retention)
+    """How long things are kept, in every namespace of which `tenants` says nothing else."""
     prices: tuple[Price, ...] = Field(default_factory=tuple)
     """Prices in place of the providers' list prices; where several fit, the last one counts."""
+    workers: Workers = Field(default_factory=Workers)
+    """How large the workers of each class are."""
     alerts: Alerts = Field(default_factory=Alerts)
     """How alerts of budgets are sent."""
 
@@ -245,6 +281,17 @@ class Config(Model):
 
     def account(self, name: str) -> Account | None:
         return next((account for account in self.accounts if account.name == name), None)
+
+    def kept(self, namespace: str | None) -> Kept:
+        """How long things of a namespace are kept; for None, what belongs to none."""
+        own = next((tenant.retention for tenant in self.tenants if tenant.namespace == namespace), None)
+        return kept(own, self.retention)
+
+    def longest_objects(self) -> float | None:
+        """The most seconds for which the objects of any namespace are kept after a job's end; None: for ever."""
+        lengths = [self.kept(namespace).objects for namespace in (None, *(each.namespace for each in self.tenants))]
+        known = [seconds for seconds in lengths if seconds is not None]
+        return max(known) if len(known) == len(lengths) else None
 
     def reserves(self, *, namespace: str, name: str) -> bool:
         """Whether a secret is an account's or the mail server's, and so no job's."""

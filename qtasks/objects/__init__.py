@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from qtasks.errors import InvalidInput
-from qtasks.objects.protocol import ObjectStore
+from qtasks.objects.protocol import ObjectStore, Stored
 
-__all__ = ["ObjectStore", "open_store"]
+__all__ = ["ObjectStore", "Stored", "open_store"]
 
 
 def open_store(url: str) -> ObjectStore:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from qtasks.errors import Forbidden, InvalidInput, NotFound, QTasksError, Unavailable
-from qtasks.objects.protocol import is_key, not_found, probe, valid_key, valid_prefix, valid_range
+from qtasks.objects.lifecycle import Rule, gcs_rules, with_others_in_gcs
+from qtasks.objects.protocol import Stored, is_key, not_found, probe, valid_key, valid_prefix, valid_range
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _CONNECT_SECONDS, _READ_SECONDS, _RETRY_SECONDS = 5.0, 30.0, 15.0
@@ -84,25 +85,47 @@ class GCSStore:
             return bool(bucket.blob(name).exists(**_patience()))
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        return self._pages(valid_prefix(prefix))
+        return (found.key for found in self._pages(valid_prefix(prefix), ""))
+
+    def walk(self, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        return self._pages(valid_prefix(prefix), after)
 
     def check(self) -> None:
         probe(self)
 
+    def lifecycle(self, rules: Sequence[Rule]) -> dict[str, Any]:
+        """The store's rules, as `gcloud storage buckets update --lifecycle-file` takes them; it replaces those of
+        others."""
+        return {"rule": gcs_rules(rules, self._prefix)}
+
+    def apply_lifecycle(self, rules: Sequence[Rule]) -> int:
+        """Set the bucket's rules: these, and those of others as they are; returns how many those are."""
+        own = gcs_rules(rules, self._prefix)
+        with self._errors("read the rules of", self._bucket) as bucket:
+            bucket.reload(**_patience())
+            together = with_others_in_gcs(list(bucket.lifecycle_rules), own)
+        with self._errors("set the rules of", self._bucket) as bucket:
+            bucket.lifecycle_rules = together
+            # Nobody's change since then is written over.
+            bucket.patch(if_metageneration_match=bucket.metageneration, **_patience())
+        return len(together) - len(own)
+
     def _name(self, key: str) -> str:
         return self._prefix + valid_key(key)
 
-    def _pages(self, prefix: str) -> Iterator[str]:
+    def _pages(self, prefix: str, after: str) -> Iterator[Stored]:
         with self._errors("list", prefix) as bucket:
-            found = bucket.list_blobs(prefix=self._prefix + prefix, fields="items(name),nextPageToken", **_patience())
-            pages = found.pages
+            start = {"start_offset": self._prefix + after} if after else {}
+            fields = "items(name,updated),nextPageToken"
+            pages = bucket.list_blobs(prefix=self._prefix + prefix, fields=fields, **start, **_patience()).pages
         while True:
             with self._errors("list", prefix):
                 page = next(pages, None)
                 if page is None:
                     return
-                names = [blob.name[len(self._prefix) :] for blob in page]
-            yield from filter(is_key, names)
+                listed = [Stored(blob.name[len(self._prefix) :], blob.updated) for blob in page]
+            # The first may be the offset itself.
+            yield from (each for each in listed if is_key(each.key) and each.key > after)
 
     def _open(self) -> Any:
         bucket = self._buckets.get(os.getpid())

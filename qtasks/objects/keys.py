@@ -74,6 +74,30 @@ def calibration(device: str, digest: str) -> str:
     return _key("calibrations", name or "device", f"{digest}.json")
 
 
+INSTALLATIONS = "installations/"
+"""What the keys of the marks begin with by which installations are known to all that use a store."""
+
+
+def installation(some_id: str) -> str:
+    """Key of an installation's mark."""
+    return _key(INSTALLATIONS.rstrip("/"), some_id)
+
+
+def maker(key: str) -> str | None:
+    """The id behind an object under `pending/` or `completed/`: of its job, or of the batch that it holds the results
+    of; None for any other key."""
+    place, _, rest = key.partition("/")
+    segments = rest.split("/")
+    if place not in ("pending", "completed") or len(segments) != 3:
+        return None
+    return segments[2].removesuffix(".jsonl") if is_batch(key) else segments[1]
+
+
+def is_batch(key: str) -> bool:
+    """Whether it is the key of many results in one object."""
+    return key.startswith("completed/") and key.split("/")[2:3] == ["batches"]
+
+
 def _extension(format: str) -> str:  # noqa: A002
     return _EXTENSIONS.get(format.lower(), format)
 

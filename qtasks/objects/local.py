@@ -7,10 +7,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from qtasks.errors import Forbidden, InvalidInput, Unavailable
-from qtasks.objects.protocol import is_key, not_found, probe, valid_key, valid_prefix, valid_range
+from qtasks.objects.protocol import Stored, is_key, not_found, probe, valid_key, valid_prefix, valid_range
 
 
 class LocalStore:
@@ -74,7 +75,10 @@ class LocalStore:
             return target.is_file()
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        return self._walk(valid_prefix(prefix).rpartition("/")[0], prefix)
+        return self._walk(valid_prefix(prefix).rpartition("/")[0], prefix, "")
+
+    def walk(self, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        return self._stored(self._walk(valid_prefix(prefix).rpartition("/")[0], prefix, after))
 
     def check(self) -> None:
         probe(self)
@@ -82,7 +86,16 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self._root / valid_key(key)
 
-    def _walk(self, folder: str, prefix: str) -> Iterator[str]:
+    def _stored(self, keys: Iterator[str]) -> Iterator[Stored]:
+        for key in keys:
+            try:
+                with self._errors(key):
+                    seconds = self._path(key).stat().st_mtime
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            yield Stored(key, datetime.fromtimestamp(seconds, UTC))
+
+    def _walk(self, folder: str, prefix: str, after: str) -> Iterator[str]:
         try:
             with self._errors(folder), os.scandir(self._root / folder) as entries:
                 # A folder sorts as its keys do, with the slash: `a-b`, `a.b`, `a/b`.
@@ -92,9 +105,10 @@ class LocalStore:
         for name in names:
             key = f"{folder}/{name}" if folder else name
             if name.endswith("/"):
-                if is_key(key[:-1]) and (key.startswith(prefix) or prefix.startswith(key)):
-                    yield from self._walk(key[:-1], prefix)
-            elif key.startswith(prefix) and is_key(key):
+                behind = key > after or after.startswith(key)
+                if behind and is_key(key[:-1]) and (key.startswith(prefix) or prefix.startswith(key)):
+                    yield from self._walk(key[:-1], prefix, after)
+            elif key > after and key.startswith(prefix) and is_key(key):
                 yield key
 
     def _make_folder(self, folder: Path) -> None:

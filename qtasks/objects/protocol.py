@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from qtasks.errors import InvalidInput, NotFound, Unavailable
@@ -12,6 +14,15 @@ from qtasks.errors import InvalidInput, NotFound, Unavailable
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _PARTIAL = re.compile(r"[A-Za-z0-9._-]{0,200}")
 _MAX_KEY = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as a walk finds it."""
+
+    key: str
+    written_at: datetime
+    """When it was last written, in UTC, by the store's clock."""
 
 
 class ObjectStore(Protocol):
@@ -48,6 +59,9 @@ class ObjectStore(Protocol):
 
         An object written or deleted while this runs may or may not be among them.
         """
+
+    def walk(self, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        """As `list`, with what is known of each; only keys behind `after`, which need not be there."""
 
     def check(self) -> None:
         """Write, read and delete a small object under `probe/`; raises what is wrong."""

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from qtasks.errors import Forbidden, InvalidInput, NotFound, QTasksError, Unavailable
-from qtasks.objects.protocol import is_key, not_found, probe, valid_key, valid_prefix, valid_range
+from qtasks.objects.lifecycle import Rule, s3_rules, with_others_in_s3
+from qtasks.objects.protocol import Stored, is_key, not_found, probe, valid_key, valid_prefix, valid_range
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _FORBIDDEN = {
@@ -91,23 +92,43 @@ class S3Store:
         return True
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        return self._pages(valid_prefix(prefix))
+        return (found.key for found in self._pages(valid_prefix(prefix), ""))
+
+    def walk(self, prefix: str = "", *, after: str = "") -> Iterator[Stored]:
+        return self._pages(valid_prefix(prefix), after)
 
     def check(self) -> None:
         probe(self)
 
+    def lifecycle(self, rules: Sequence[Rule]) -> dict[str, Any]:
+        """The store's rules, as `put-bucket-lifecycle-configuration` takes them; it replaces those of others."""
+        return {"Rules": s3_rules(rules, self._prefix)}
+
+    def apply_lifecycle(self, rules: Sequence[Rule]) -> int:
+        """Set the bucket's rules: these, and those of others as they are; returns how many those are."""
+        with self._errors("read the rules of", self._bucket) as client:
+            there = _rules_of(client, self._bucket)
+        together = with_others_in_s3(there.get("Rules", ()), s3_rules(rules, self._prefix))
+        # Goes with the rules: left out, S3 would fall back to its default.
+        kept = {name: there[name] for name in ("TransitionDefaultMinimumObjectSize",) if name in there}
+        with self._errors("set the rules of", self._bucket) as client:
+            client.put_bucket_lifecycle_configuration(
+                Bucket=self._bucket, LifecycleConfiguration={"Rules": together}, **kept
+            )
+        return len(together) - len(rules)
+
     def _name(self, key: str) -> str:
         return self._prefix + valid_key(key)
 
-    def _pages(self, prefix: str) -> Iterator[str]:
-        more: dict[str, str] = {}
+    def _pages(self, prefix: str, after: str) -> Iterator[Stored]:
+        more: dict[str, str] = {"StartAfter": self._prefix + after} if after else {}
         while True:
             with self._errors("list", prefix) as client:
                 page = client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + prefix, **more)
             for entry in page.get("Contents", ()):
                 key = entry["Key"][len(self._prefix) :]
                 if is_key(key):
-                    yield key
+                    yield Stored(key, entry["LastModified"])
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -190,6 +211,18 @@ class S3Store:
             f"The object store {self.url}{at} did not answer to {operation} {key!r} ({kind}).",
             reason="ObjectStoreUnavailable",
         )
+
+
+def _rules_of(client: Any, bucket: str) -> dict[str, Any]:
+    from botocore.exceptions import ClientError
+
+    try:
+        found: dict[str, Any] = client.get_bucket_lifecycle_configuration(Bucket=bucket)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchLifecycleConfiguration":
+            raise
+        return {}
+    return found
 
 
 class _PastEndError(QTasksError):

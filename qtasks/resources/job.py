@@ -98,7 +98,8 @@ class JobSpec(Model):
     security_context: SecurityContext | None = None
     """How far the executor is confined."""
     ttl_after_finished: Duration | None = None
-    """How long job and result are kept after the end, in seconds or as a duration; the namespace's own when absent."""
+    """How long job and result are kept after the end, in seconds or as a duration; at most what is the namespace's own
+    (`retention` in QTASKS_CONFIG), which counts when absent."""
     debug: Flag = False
     """Whether detailed logs are kept."""
 

@@ -34,7 +34,8 @@ class Entry:
 
 
 def record(tx: Connection, entries: Sequence[Entry]) -> None:
-    """Write decisions into the audit trail, in one statement. Nothing here ever changes or removes one."""
+    """Write decisions into the audit trail, in one statement. Nothing ever changes one, and none is removed before its
+    time: see `store.retention`."""
     if not entries:
         return
     rows = [

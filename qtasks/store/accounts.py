@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Row, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Queue, Stage
 from qtasks.store.claims import next_fence
 from qtasks.store.records import Condition, settle_condition
-from qtasks.store.tables import accounts, jobs, provider_jobs
+from qtasks.store.tables import accounts, jobs, past_uses, provider_jobs
 from qtasks.store.types import moment
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -186,10 +186,10 @@ def uses(tx: Connection, name: str, *, days: int) -> list[Use]:
         & (provider_jobs.c.quantum_seconds > 0)
         & provider_jobs.c.settled
     )
-    columns = select(provider_jobs.c.finished_at, provider_jobs.c.quantum_seconds)
-    return [
-        Use(row.finished_at, row.quantum_seconds) for row in tx.execute(columns.where(used).order_by("finished_at"))
-    ]
+    gone = (past_uses.c.account == name) & (past_uses.c.finished_at > moment(-86_400.0 * days))
+    there = select(provider_jobs.c.finished_at, provider_jobs.c.quantum_seconds).where(used)
+    every = there.union_all(select(past_uses.c.finished_at, past_uses.c.quantum_seconds).where(gone))
+    return [Use(row.finished_at, row.quantum_seconds) for row in tx.execute(every.order_by("finished_at"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ def unpark(tx: Connection, name: str, *, limit: int, ageing_seconds: float) -> l
     going = tx.execute(
         update(jobs)
         .where(jobs.c.id.in_([row.id for row in chosen]), _PARKED)
-        .values(stage=Stage.EXECUTION.value, not_before=None, reason=None, message=None)
+        .values(stage=Stage.EXECUTION.value, queue=Queue.PROVIDER.value, not_before=None, reason=None, message=None)
         .returning(jobs.c.id)
     )
     ids = {row.id for row in going}

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, 
 from sqlalchemy.dialects import sqlite
 
 from qtasks.errors import NotFound
-from qtasks.lifecycle import Phase, Stage
-from qtasks.store import notices
+from qtasks.lifecycle import Phase, Queue, Stage
+from qtasks.store import lifetimes, notices
 from qtasks.store.moves import base64_text, end_unclaimed
 from qtasks.store.records import Event, record
 from qtasks.store.tables import attempts, circuits, inputs, jobs, labels, provider_jobs, results
@@ -43,6 +43,13 @@ class NewJob:
     sha256: str | None
     """None while the circuit has yet to be fetched; so are format (unless it was given), data and object_key."""
     git_commit: str | None
+    kept_seconds: float | None = None
+    """After its end (`spec.ttlAfterFinished`); None: as long as its namespace keeps jobs."""
+
+    @property
+    def queue(self) -> Queue:
+        """Where it is validated: what has yet to be fetched takes a way out of the network."""
+        return Queue.FETCH if self.sha256 is None else Queue.VALIDATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,9 @@ def submit(
     if labelled:
         tx.execute(insert(labels), labelled)
     notices.expect(tx, [job.id for job in new if job.id in inserted and job.resource["spec"].get("webhook")])
+    lifetimes.expect(
+        tx, {job.id: job.kept_seconds for job in new if job.id in inserted and job.kept_seconds is not None}
+    )
     return {job.id: _existing(tx, job) for job in new if job.id not in inserted}
 
 
@@ -105,14 +115,14 @@ def _insert_in_steps(tx: Connection, new: Sequence[NewJob], event: Event, source
 _INSERT = text("""
 WITH new AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS n(id uuid, namespace text, name text, idempotency_key text, priority smallint, shots integer,
-            batchable boolean, total_seconds double precision, document integer, spec_hash text, format text, data text,
-            object_key text, sha256 text, git_commit text)
+        AS n(id uuid, namespace text, name text, idempotency_key text, priority smallint, queue text,
+            shots integer, batchable boolean, total_seconds double precision, document integer, spec_hash text,
+            format text, data text, object_key text, sha256 text, git_commit text)
 ), inserted AS (
-    INSERT INTO jobs (id, namespace, name, idempotency_key, priority, phase, stage, batchable, shots, created_at,
-        deadline)
-    SELECT id, namespace, name, idempotency_key, priority, :phase, :stage, batchable, shots, statement_timestamp(),
-        statement_timestamp() + make_interval(secs => total_seconds)
+    INSERT INTO jobs (id, namespace, name, idempotency_key, priority, phase, stage, queue, batchable, shots,
+        created_at, deadline)
+    SELECT id, namespace, name, idempotency_key, priority, :phase, :stage, queue, batchable, shots,
+        statement_timestamp(), statement_timestamp() + make_interval(secs => total_seconds)
     FROM new ORDER BY namespace, coalesce(idempotency_key, ''), name
     ON CONFLICT DO NOTHING RETURNING id
 ), kept AS (
@@ -143,6 +153,7 @@ def _insert_at_once(tx: Connection, new: Sequence[NewJob], event: Event, source:
             "name": job.name,
             "idempotency_key": job.idempotency_key,
             "priority": job.priority,
+            "queue": job.queue.value,
             "shots": job.shots,
             "batchable": job.batchable,
             "total_seconds": job.total_seconds,
@@ -177,6 +188,7 @@ def _job_row(job: NewJob) -> dict[str, Any]:
         "priority": job.priority,
         "phase": Phase.PENDING.value,
         "stage": Stage.VALIDATION.value,
+        "queue": job.queue.value,
         "batchable": job.batchable,
         "shots": job.shots,
         "total_seconds": job.total_seconds,
@@ -249,6 +261,7 @@ _FULL = (
         results.c.offset.label("result_offset"),
         results.c.length.label("result_length"),
         results.c.sha256.label("result_sha256"),
+        results.c.expired_at.label("result_expired_at"),
         results.c.counts,
         results.c.metrics,
         *map(_at_provider, _AT_PROVIDER),

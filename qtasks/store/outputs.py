@@ -53,6 +53,14 @@ def begin(tx: Connection, job_id: str, *, lease_seconds: float) -> Try | None:
     return None if since is None else Try(job_id, 1, since, since)
 
 
+def expect(tx: Connection, job_id: str) -> None:
+    """Have a Completed job's result delivered by whoever asks for what is due; nothing where it is known of already."""
+    dialect_insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    row = {"job_id": job_id, "state": DUE, "tries": 0, "since": moment(), "due_at": moment()}
+    statement: Any = dialect_insert(outputs).values(**row)
+    tx.execute(statement.on_conflict_do_nothing(index_elements=["job_id"]))
+
+
 def take(tx: Connection, *, lease_seconds: float) -> Try | None:
     """What is to be delivered next; what was tried least comes first, so that places that do not answer keep nobody
     waiting. The lease is as in `begin`."""

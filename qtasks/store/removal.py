@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, insert, select
 
 from qtasks.errors import Conflict
 from qtasks.lifecycle import Phase
 from qtasks.store.jobs import get
-from qtasks.store.tables import conditions, events, jobs, provider_jobs, results
+from qtasks.store.pointers import keys_of, with_results
+from qtasks.store.tables import conditions, events, jobs, past_uses, provider_jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,30 @@ def remove(tx: Connection, job_id: str) -> Removed:
             reason="JobNotSettled",
             hint="Delete it again in a while: pollers ask for it.",
         )
-    for table in (conditions, events):
-        tx.execute(delete(table).where(table.c.job_id == job_id))
-    tx.execute(delete(jobs).where(jobs.c.id == job_id))
+    forget(tx, [job_id])
     shared = row.result_key
-    if shared is not None and tx.execute(select(exists().where(results.c.object_key == shared))).scalar():
+    if shared is not None and with_results(tx, [shared]):
         shared = None
     return Removed(row.namespace, row.id, shared)
+
+
+def remove_all(tx: Connection, ids: Collection[str]) -> set[str]:
+    """Delete jobs that are final and settled; returns the objects that no row points at any more."""
+    keys = keys_of(tx, ids)
+    forget(tx, ids)
+    return keys - with_results(tx, keys)
+
+
+def forget(tx: Connection, ids: Collection[str]) -> None:
+    """Delete the rows of jobs. What they used of an account's allowance is kept, as charges are."""
+    each = list(ids)
+    used = (
+        provider_jobs.c.job_id.in_(each)
+        & (provider_jobs.c.quantum_seconds > 0)
+        & provider_jobs.c.finished_at.isnot(None)
+    )
+    columns = ("account", "finished_at", "quantum_seconds")
+    tx.execute(insert(past_uses).from_select(columns, select(*(provider_jobs.c[name] for name in columns)).where(used)))
+    for table in (conditions, events):
+        tx.execute(delete(table).where(table.c.job_id.in_(each)))
+    tx.execute(delete(jobs).where(jobs.c.id.in_(each)))

@@ -37,7 +37,7 @@ _STORED = (
     .join(jobs, jobs.c.id == _newest.c.job_id)
     .join(inputs, inputs.c.job_id == _newest.c.job_id)
     .join(results, results.c.job_id == _newest.c.job_id)
-    .where(jobs.c.phase == Phase.COMPLETED.value)
+    .where(jobs.c.phase == Phase.COMPLETED.value, results.c.expired_at.is_(None))
     .order_by(_newest.c.job_id.desc())
 )
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -262,3 +263,24 @@ print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children])
 def test_a_store_used_before_a_fork_answers_right_after_it(url: str, store: ObjectStore) -> None:
     run = subprocess.run([sys.executable, "-c", USE_ACROSS_FORKS, url], capture_output=True, text=True, timeout=60)
     assert (run.stdout.strip(), run.stderr) == ("[0, 0, 0, 0]", "")
+
+
+def test_a_walk_says_when_each_object_was_written(store: ObjectStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)  # S3 counts whole seconds
+    store.put("walked/a", b"x")
+    store.put("walked/b/c", b"x")
+    found = list(store.walk("walked/"))
+    assert [each.key for each in found] == ["walked/a", "walked/b/c"]
+    assert all(before <= each.written_at <= datetime.now(UTC) + timedelta(seconds=2) for each in found)
+
+
+def test_a_walk_goes_on_behind_where_another_one_stopped(store: ObjectStore) -> None:
+    names = sorted(["w/a", "w/a-b", "w/a.b", "w/a/1", "w/a/2", "w/b", *(f"w/c/{number}" for number in range(PAGE))])
+    names.remove("w/a")  # the folder of others
+    for name in [*names, "v", "x/1"]:
+        store.put(name, b"")
+    for place, name in enumerate(names):
+        assert [each.key for each in store.walk("w/", after=name)] == names[place + 1 :]
+    assert [each.key for each in store.walk("w/", after="w/a/1x")] == names[names.index("w/a/2") :]
+    assert list(store.walk("w/", after="x")) == []
+    assert [each.key for each in store.walk("w/", after="a/b")] == names

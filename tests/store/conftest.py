@@ -7,51 +7,32 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from qtasks.store import Store, schema
 from tests.store.acting import Acting
 from tests.support.servers import Postgres
 
-_MIGRATED = "migrated"
 EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.system)]
 
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("migrated") / "qtasks.db"
-    _migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
-def migrated_server(postgres: Postgres) -> Postgres:
-    _migrate(postgres.database(_MIGRATED))
-    return postgres
-
-
-def _migrate(url: str) -> None:
-    store = Store(url, pool_size=1)
+    store = Store(f"sqlite:///{path}", pool_size=1)
     schema.upgrade(store)
     store.close()
+    return path
 
 
 @pytest.fixture(params=EACH)
 def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a migrated database of each kind, without a row in it."""
     if request.param == "postgresql":
-        return copy_of(request.getfixturevalue("migrated_server"))
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.migrated()
     shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "qtasks.db")
     return f"sqlite:///{tmp_path / 'qtasks.db'}"
-
-
-def copy_of(server: Postgres) -> str:
-    name = f"t{uuid.uuid4().hex[:16]}"
-    address = f"host=127.0.0.1 port={server.port} user=postgres dbname=postgres"
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED}")
-    return f"postgresql+psycopg://postgres@127.0.0.1:{server.port}/{name}"
 
 
 @pytest.fixture
@@ -67,8 +48,8 @@ def acting(store: Store) -> Acting:
 
 
 @pytest.fixture
-def postgres_acting(migrated_server: Postgres) -> Iterator[Acting]:
-    opened = Store(copy_of(migrated_server))
+def postgres_acting(postgres: Postgres) -> Iterator[Acting]:
+    opened = Store(postgres.migrated())
     yield Acting(opened)
     opened.close()
 

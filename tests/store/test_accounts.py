@@ -90,7 +90,7 @@ class Lab:
         scheduled = Event("Scheduled", "…")
         self.do(
             lambda tx: moves.advance(
-                tx, claim, [job_id], Phase.SCHEDULING, stage=None, event=scheduled, keep=False, account=account
+                tx, claim, [job_id], Phase.SCHEDULING, queue=None, event=scheduled, keep=False, account=account
             )
         )
         if age:

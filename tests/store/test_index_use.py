@@ -12,18 +12,22 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from qtasks.errors import NotFound
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.store import (
     Store,
     accounts,
     claims,
     inputs,
     jobs,
+    lifetimes,
     moves,
     notices,
     outputs,
+    pointers,
     provider_jobs,
     records,
+    removal,
+    retention,
     stored,
     upkeep,
 )
@@ -32,7 +36,7 @@ from qtasks.store.ids import new_id
 from qtasks.store.jobs import Requirement
 from qtasks.store.tables import jobs as jobs_table
 from tests.store.acting import ROOMY, Acting
-from tests.store.conftest import copy_of
+from tests.store.retaining import DAY
 from tests.support.servers import Postgres
 
 pytestmark = pytest.mark.system
@@ -73,13 +77,20 @@ _BESIDE = (
        SELECT id, CASE WHEN fence > 20180 THEN 'due' ELSE 'sent' END, 1, created_at FROM jobs""",
     """INSERT INTO outputs (job_id, state, tries, since, due_at)
        SELECT id, CASE WHEN fence % 1000 > 0 THEN 'delivered' ELSE 'due' END, 1, created_at, created_at FROM jobs""",
+    """INSERT INTO charges (job_id, attempt, namespace, labels, state, price, periods, at, changed_at)
+       SELECT id, 1, namespace, '{}', 'settled', '', '[]', created_at, created_at FROM jobs""",
+    """INSERT INTO audit (at, verb, namespace, object, allowed, reason)
+       SELECT created_at, 'submit', namespace, name, true, 'Allowed' FROM jobs""",
+    """INSERT INTO past_uses (account, finished_at, quantum_seconds)
+       SELECT 'lab-' || fence % 5, created_at - make_interval(days => (fence % 90)::int), 2.0 FROM jobs""",
+    "INSERT INTO lifetimes (job_id, seconds, due_at) SELECT id, 3600, created_at + interval '1 day' FROM jobs",
 )
 
 
 @pytest.fixture(scope="module")
-def full(migrated_server: Postgres) -> Iterator[Acting]:
+def full(postgres: Postgres) -> Iterator[Acting]:
     """20,000 finished jobs, 100 that wait and 100 that are held."""
-    store = Store(copy_of(migrated_server))
+    store = Store(postgres.migrated())
     with store.begin() as tx:
         for statement in (_FILL, *_BESIDE):
             tx.execute(text(statement))
@@ -89,10 +100,10 @@ def full(migrated_server: Postgres) -> Iterator[Acting]:
     store.close()
 
 
-HEAD = Head(new_id(), "job-20001", Stage.VALIDATION, "ns-1", 3, 1.0, batchable=True)
-ALONE = Head(new_id(), "job-20001", Stage.VALIDATION, "ns-1", 3, 1.0, batchable=False)
+HEAD = Head(new_id(), "job-20001", Queue.VALIDATION, "ns-1", 3, 1.0, batchable=True)
+ALONE = Head(new_id(), "job-20001", Queue.VALIDATION, "ns-1", 3, 1.0, batchable=False)
 OPTIONS: dict[str, Any] = {"limit": 100, "memory": ROOMY, "owner": "worker/1", "lease_seconds": 30.0}
-WORK = (Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
+WORK = Queue.of(Stage.VALIDATION, Stage.SCHEDULING, Stage.EXECUTION)
 HUNDRED = [new_id() for _ in range(100)]
 CLAIM = claims.Claim(7, "worker/1", Stage.EXECUTION, ())
 EVENT = records.Event("Done", "…")
@@ -100,11 +111,11 @@ CIRCUIT: dict[str, Any] = {"fingerprint": "c" * 64, "namespace": "ns-1", "shots"
 FETCHED = inputs.FetchedInput("qasm2", b"", None, "b" * 64, "https://circuits.example", None)
 
 ASKED: dict[str, Callable[[Connection], object]] = {
-    "heads": lambda tx: claims.heads(tx, Stage.VALIDATION, memory=ROOMY),
+    "heads": lambda tx: claims.heads(tx, Queue.VALIDATION, memory=ROOMY),
     "heads of all stages": lambda tx: claims.heads(tx, *WORK, memory=ROOMY),
     "heads within limits": lambda tx: claims.heads(tx, *WORK, memory=ROOMY, limits=True),
-    "take a batch": lambda tx: claims.take(tx, Stage.VALIDATION, HEAD, **OPTIONS),
-    "take one": lambda tx: claims.take(tx, Stage.VALIDATION, ALONE, **OPTIONS),
+    "take a batch": lambda tx: claims.take(tx, HEAD, **OPTIONS),
+    "take one": lambda tx: claims.take(tx, ALONE, **OPTIONS),
     "renew": lambda tx: claims.renew(tx, "worker/1", [(job_id, 7) for job_id in HUNDRED], lease_seconds=30.0),
     "still held": lambda tx: claims.still_held(tx, "worker/1", [(job_id, 7) for job_id in HUNDRED]),
     "expire": lambda tx: claims.expire(tx, limit=10),
@@ -136,6 +147,18 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "a provider's job": lambda tx: provider_jobs.by_provider_id(tx, "p-job-7"),
     "the load of an account": lambda tx: accounts.load(tx, "lab-1"),
     "the use of an account": lambda tx: accounts.uses(tx, "lab-1", days=2),
+    "jobs to remove": lambda tx: retention.removable(tx, "ns-1", older_than_seconds=DAY, limit=200),
+    "jobs to remove, none of which is old": lambda tx: retention.removable(
+        tx, "ns-1", older_than_seconds=9e8, limit=200
+    ),
+    "events to remove": lambda tx: retention.passed(tx, "events", "ns-1", older_than_seconds=DAY, limit=200),
+    "objects to remove": lambda tx: retention.passed(tx, "objects", "ns-1", older_than_seconds=DAY, limit=200),
+    "entries to remove": lambda tx: retention.forget_audit(tx, "ns-1", older_than_seconds=DAY, limit=200),
+    "namespaces": lambda tx: retention.namespaces(tx),
+    "lifetimes": lambda tx: lifetimes.over(tx, limit=200),
+    "a removal": lambda tx: removal.remove_all(tx, HUNDRED[:10]),
+    "an expiry": lambda tx: retention.expire(tx, HUNDRED[:10]),
+    "results in objects": lambda tx: pointers.with_results(tx, ["job-1", "job-2"]),
     "turns": lambda tx: accounts.unpark(tx, "lab-1", limit=5, ageing_seconds=600.0),
     "notices to send": lambda tx: notices.take(tx, lease_seconds=60.0),
     "outputs to deliver": lambda tx: outputs.take(tx, lease_seconds=60.0),
@@ -143,8 +166,8 @@ ASKED: dict[str, Callable[[Connection], object]] = {
 }
 
 
-SMALL = {"tenants"}
-"""Some namespaces have limits: their few rows are best read at once."""
+SMALL = {"tenants", "retention"}
+"""Some namespaces have limits, and a few tasks in each have come somewhere: their few rows are best read at once."""
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -167,6 +190,10 @@ INDEXES = {
     "events": "ix_events_job",
     "conditions": "pk_conditions",
     "results of a circuit": "ix_circuits_fingerprint",
+    "jobs to remove": "ix_jobs_finished",
+    "events to remove": "ix_jobs_finished",
+    "lifetimes": "ix_lifetimes_due",
+    "results in objects": "ix_results_object",
 }
 
 
@@ -184,8 +211,8 @@ def test_times_are_searched_for_rather_than_compared_one_by_one(full: Acting, as
     assert any(f"{column} < " in condition for condition in conditions)
 
 
-@pytest.mark.parametrize(("asked", "stages"), [("heads", 1), ("heads of all stages", 3)])
-def test_each_step_of_the_heads_is_one_search_that_reads_one_row(full: Acting, asked: str, stages: int) -> None:
+@pytest.mark.parametrize(("asked", "queues"), [("heads", 1), ("heads of all stages", 8)])
+def test_each_step_of_the_heads_is_one_search_that_reads_one_row(full: Acting, asked: str, queues: int) -> None:
     found = len(full.heads())
     assert found < 100, "some wait behind the heads"
     ((_, plan),) = _plans(full, ASKED[asked])
@@ -193,7 +220,7 @@ def test_each_step_of_the_heads_is_one_search_that_reads_one_row(full: Acting, a
     steps = [node for node in _nodes(plan) if node.get("Alias", "").startswith("j_")]
     searches = [node for node in steps if node["Index Name"] == "ix_jobs_waiting"]
     assert searches == steps
-    assert sum(node["Actual Loops"] for node in searches) == found + stages
+    assert sum(node["Actual Loops"] for node in searches) == found + queues
     assert all(node["Actual Rows"] <= 1 and node["Rows Removed by Filter"] == 0 for node in searches)
     assert any("ROW(" in node["Index Cond"] for node in searches)
 
@@ -205,7 +232,15 @@ def test_sqlite_reads_no_table_from_end_to_end_either(migrated_file: Path) -> No
             with store.read() as tx:
                 plan = [row[3] for row in tx.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)]
             scans = {step for step in plan if step.startswith("SCAN ") and "USING" not in step}
-            parts = ("CONSTANT ROW", "picked", "heads", "newest", "waiting", "(subquery-3)", *Stage)
+            parts = (
+                "CONSTANT ROW",
+                "picked",
+                "heads",
+                "newest",
+                "waiting",
+                "(subquery-3)",
+                *(f"heads_of_{queue.name.lower()}" for queue in Queue),
+            )
             few = {f"SCAN {part}" for part in parts}
             assert scans <= few, asked
     store.close()

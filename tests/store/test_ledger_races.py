@@ -17,7 +17,6 @@ from sqlalchemy import text
 from qtasks.store import Store, budgets, ledger, thresholds
 from qtasks.store.charging import Charge
 from tests.store.charging import Charging, budget, charge
-from tests.store.conftest import copy_of
 from tests.support.servers import Postgres, eventually
 
 pytestmark = pytest.mark.system
@@ -35,8 +34,8 @@ _EMPTY = "TRUNCATE jobs, labels, inputs, budgets, budget_periods, charges, ledge
 
 
 @pytest.fixture(scope="module")
-def store(migrated_server: Postgres) -> Iterator[Store]:
-    opened = Store(copy_of(migrated_server), pool_size=_AT_ONCE + 4)
+def store(postgres: Postgres) -> Iterator[Store]:
+    opened = Store(postgres.migrated(), pool_size=_AT_ONCE + 4)
     yield opened
     opened.close()
 

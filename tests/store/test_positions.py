@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.store.positions import positions
 from qtasks.store.tables import jobs
 from qtasks.store.types import moment
@@ -57,7 +57,7 @@ def test_each_account_and_stage_is_a_queue_of_its_own(acting: Acting) -> None:
     here = acting.submitted()
     lab, labs_next, aws = parked(acting, "lab"), parked(acting, "lab"), parked(acting, "aws")
     assert places(acting, here, lab, labs_next, aws) == {here: 1, lab: 1, labs_next: 2, aws: 1}
-    put(acting, here, stage=Stage.EXECUTION.value)
+    put(acting, here, stage=Stage.EXECUTION.value, queue=Queue.SMALL.value)
     assert places(acting, here) == {here: 1}
 
 

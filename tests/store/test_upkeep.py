@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue
 from qtasks.store import Store, upkeep
 from qtasks.store.moves import finish
 from qtasks.store.records import Event
@@ -73,11 +73,11 @@ def test_final_jobs_with_work_left_are_loose_ends_until_they_are_tied_up(acting:
 def test_a_worker_is_alive_while_it_reports(acting: Acting) -> None:
     with acting.store.begin() as tx:
         for memory in (1, 2):
-            upkeep.report_worker(tx, "a", stages=[Stage.VALIDATION, Stage.EXECUTION], memory=memory, threads=4)
-        upkeep.report_worker(tx, "b", stages=[Stage.POLLING], memory=2**40, threads=1)
+            upkeep.report_worker(tx, "a", queues=[Queue.VALIDATION, Queue.SMALL], memory=memory, threads=4)
+        upkeep.report_worker(tx, "b", queues=[Queue.POLLING], memory=2**40, threads=1)
     with acting.store.begin() as tx:
         alive = upkeep.live_workers(tx, within_seconds=60.0)
-        assert [(row.name, row.stages, row.memory, row.threads) for row in alive] == [
+        assert [(row.name, row.queues, row.memory, row.threads) for row in alive] == [
             ("a", ["validation", "execution"], 2, 4),
             ("b", ["polling"], 2**40, 1),
         ]
@@ -93,7 +93,7 @@ def test_a_worker_that_reports_again_keeps_the_time_it_started(acting: Acting) -
     found = []
     for _ in range(2):
         with acting.store.begin() as tx:
-            upkeep.report_worker(tx, "a", stages=[Stage.POLLING], memory=1, threads=1)
+            upkeep.report_worker(tx, "a", queues=[Queue.POLLING], memory=1, threads=1)
             found += upkeep.live_workers(tx, within_seconds=60.0)
     assert found[0].started_at == found[1].started_at
     assert found[0].seen_at <= found[1].seen_at
@@ -189,7 +189,7 @@ def test_readers_do_not_wait_for_a_writer(acting: Acting) -> None:
     seen: list[str] = []
     reader = threading.Thread(target=lambda: seen.append(acting.phase(job_id)))
     with acting.store.begin() as tx:
-        upkeep.report_worker(tx, "a", stages=[], memory=1, threads=1)
+        upkeep.report_worker(tx, "a", queues=[], memory=1, threads=1)
         reader.start()
         reader.join(20)
         assert not reader.is_alive()

@@ -22,6 +22,7 @@ from qtasks.store.tables.money import budget_periods, budget_waits, budgets, cha
 from qtasks.store.tables.notices import notices
 from qtasks.store.tables.outputs import outputs
 from qtasks.store.tables.providers import accounts, provider_jobs, session_jobs, sessions
+from qtasks.store.tables.retention import lifetimes, past_uses, retention
 
 __all__ = [
     "accounts",
@@ -46,12 +47,15 @@ __all__ = [
     "jobs",
     "labels",
     "ledger",
+    "lifetimes",
     "metadata",
     "notices",
     "outputs",
+    "past_uses",
     "principals",
     "provider_jobs",
     "results",
+    "retention",
     "session_jobs",
     "sessions",
     "shares",

@@ -77,6 +77,7 @@ audit = Table(
     Column("reason", String(64), nullable=False),
 )
 Index("ix_audit_at", audit.c.at)
+Index("ix_audit_namespace", audit.c.namespace, audit.c.at)
 
 tenants = Table(
     "tenants",

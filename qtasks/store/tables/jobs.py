@@ -34,6 +34,7 @@ jobs = Table(
     Column("priority", SmallInteger, nullable=False, comment="0 urgent, 3 high, 6 normal, 9 low"),
     Column("phase", String(12), nullable=False),
     Column("stage", String(12), comment="whose turn it is; null when final or at a provider"),
+    Column("queue", String(24), comment="where it waits, or was worked at last"),
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("fence", BigInteger, nullable=False, server_default="0", comment="the number of the latest claim"),
     Column("owner", String(200), comment="the process that holds the claim; null when nobody does"),
@@ -69,7 +70,7 @@ Index(
 _waiting = jobs.c.stage.isnot(None) & jobs.c.owner.is_(None)
 Index(
     "ix_jobs_waiting",
-    jobs.c.stage,
+    jobs.c.queue,
     jobs.c.namespace,
     jobs.c.priority,
     jobs.c.created_at,
@@ -104,6 +105,15 @@ Index(
     jobs.c.stage,
     postgresql_where=_under_way,
     sqlite_where=_under_way,
+)
+# What retention walks.
+Index(
+    "ix_jobs_finished",
+    jobs.c.namespace,
+    jobs.c.finished_at,
+    jobs.c.id,
+    postgresql_where=jobs.c.finished_at.isnot(None),
+    sqlite_where=jobs.c.finished_at.isnot(None),
 )
 # What a list walks, newest first; ids sort by time.
 Index("ix_jobs_list", jobs.c.namespace, jobs.c.id)
@@ -198,7 +208,10 @@ results = Table(
     Column("sha256", String(64), nullable=False),
     Column("counts", Json, comment="of the first PUB, when small"),
     Column("metrics", Json, nullable=False),
+    Column("expired_at", UtcDateTime, comment="when its object was given up; null while it is kept"),
 )
+# An object of many results goes with the last of them.
+Index("ix_results_object", results.c.object_key)
 
 shares = Table(
     "shares",
@@ -216,7 +229,7 @@ workers = Table(
     "workers",
     metadata,
     Column("name", String(200), primary_key=True),
-    Column("stages", Json, nullable=False),
+    Column("queues", Json, nullable=False),
     Column("memory", BigInteger, nullable=False, comment="bytes that one of its jobs may take"),
     Column("threads", Integer, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
