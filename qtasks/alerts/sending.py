@@ -62,7 +62,7 @@ def signing_key(namespace: str, settings: Settings, config: Config) -> bytes | N
 
 def _values(settings: Settings, namespace: str, name: str, keys: tuple[str, ...], what: str) -> Mapping[str, str]:
     try:
-        values = read_secret(settings.secrets, namespace=namespace, name=name).values
+        values = read_secret(settings, namespace=namespace, name=name).values
     except QTasksError as error:
         raise Unavailable(f"{what} cannot be read.", reason="AlertNotSent", hint=str(error)) from None
     missing = [key for key in keys if not values.get(key)]

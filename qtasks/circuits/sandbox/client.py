@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from qtasks.circuits.formats import PYTHON
 from qtasks.circuits.sandbox import answers, items
@@ -17,6 +18,7 @@ from qtasks.circuits.sandbox.items import Item
 from qtasks.circuits.sandbox.process import WarmProcess
 from qtasks.errors import Unavailable
 from qtasks.settings import Settings
+from qtasks.telemetry import metrics
 
 _TRIES = 3
 _FLUSH_SECONDS = 0.005
@@ -60,6 +62,11 @@ class Sandbox:
     def close(self) -> None:
         """Ends the warm process that this process started, and with it all of its children. May be called twice."""
         self._process.close()
+
+    @property
+    def address(self) -> Path | None:
+        """The socket of the warm process, once it was started; None where there is none."""
+        return self._process.address if isinstance(self._process, WarmProcess) else None
 
     def check(self, requests: Sequence[Source], limits: Limits | None = None) -> list[Checked | Rejected]:
         """Each source's answer, in the same order. **All sources of one call must be of one namespace**: QPY and
@@ -131,6 +138,7 @@ class Sandbox:
             try:
                 with ready or Conversation(self._process, limits, len(waiting), flush=flush) as child:
                     ready = None
+                    metrics.SANDBOX_STARTS.count()
                     answered, end = child.hear(waiting)
             except ServerLost as error:
                 ready = None
@@ -148,6 +156,7 @@ class Sandbox:
                         self._run([item], limits)
                     return
                 answered, end = 0, End("SandboxCrashed")
+            _note_kills(waiting[:answered], end)
             if end is not None:
                 culprit = waiting[answered]
                 if end.certain or len(waiting) == 1:
@@ -157,3 +166,12 @@ class Sandbox:
                 answered += 1
                 flush = 0.0  # from now on it must be seen which one was being read
             waiting = waiting[answered:]
+
+
+def _note_kills(answered: Sequence[Item], end: End | None) -> None:
+    """A child that has no memory left says so, and is not killed for it."""
+    full = sum(isinstance(item.answer, Rejected) and item.answer.reason == "SandboxMemory" for item in answered)
+    if full:
+        metrics.SANDBOX_KILLS.count(full, layer="memory")
+    if end is not None:
+        metrics.SANDBOX_KILLS.count(layer=end.layer)

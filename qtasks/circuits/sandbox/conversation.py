@@ -34,14 +34,19 @@ class End:
     reason: str
     detail: str = ""
     certain: bool = False
+    layer: str = "crash"
+    """Of the sandbox, that ended it."""
 
 
 def end_of(status: int) -> End:
     """What a child's exit status means: an exit code, or a signal as a negative number."""
     if status == -signal.SIGXCPU:
-        return End("ValidationTimeout")
+        return End("ValidationTimeout", layer="cpu")
+    if status == -signal.SIGSYS:
+        return End("SandboxCrashed", "The process that read the circuit died of SIGSYS.", layer="seccomp")
     if status == -signal.SIGKILL:
-        return End("SandboxMemory")  # nobody else kills a child that is in time: the kernel was out of memory
+        # Nobody else kills a child that is in time: the kernel was out of memory.
+        return End("SandboxMemory", layer="memory")
     if status < 0:
         return End("SandboxCrashed", f"The process that read the circuit died of {signal.Signals(-status).name}.")
     return End("SandboxCrashed", f"The process that read the circuit ended with exit code {status}.")
@@ -134,7 +139,7 @@ class Conversation:
             return answered, None
         except TimeoutError:
             # Closing the conversation kills the child. An answer that it had not sent yet hides which item it is at.
-            return answered, End("ValidationTimeout", certain=self._sends_at_once)
+            return answered, End("ValidationTimeout", certain=self._sends_at_once, layer="deadline")
         except wire.BrokenFrame:
             return answered, End("SandboxCrashed")
         except (OSError, EOFError):

@@ -40,6 +40,7 @@ def _serve(options: argparse.Namespace) -> int:
         listener = socket.socket(fileno=options.fd)
     else:
         listener = listen(options.socket, mode=0o660)
+    gc.disable()  # what Qiskit's import makes is no garbage: looking for some takes a tenth of it
     warm()
     os.environ.clear()
     layers = prepare()
@@ -48,6 +49,7 @@ def _serve(options: argparse.Namespace) -> int:
         return _refuse(failing)
     gc.collect()
     gc.freeze()  # children share these objects' pages: a collection in a child must not touch them
+    gc.enable()
     numbers = {"spares": options.spares, "most": options.children, "growth": options.growth}
     if Server(listener, layers, parent=options.parent, **numbers).run():
         _begin_again(listener, options)

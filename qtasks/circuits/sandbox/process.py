@@ -60,7 +60,7 @@ class ServedChild:
         except (OSError, EOFError, ValueError):
             raise ServerLost(started=True) from None
         if status["status"] == "deadline":
-            return End("ValidationTimeout")
+            return End("ValidationTimeout", layer="deadline")
         return end_of(-status["signal"] if "signal" in status else status["code"])
 
     def _status(self) -> dict[str, Any]:

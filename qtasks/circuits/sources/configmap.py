@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from qtasks.circuits.sources import nearest
 from qtasks.circuits.sources.messages import Fetched, Request
-from qtasks.errors import Forbidden, InvalidInput, NotFound, QTasksError, Unavailable
+from qtasks.cluster import Cluster, forbidden
+from qtasks.errors import Forbidden, InvalidInput, NotFound, Unavailable
 
 _NAME = re.compile(r"(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"(?!\.\.|\.$)[-._a-zA-Z0-9]{1,253}")
-_ANSWER_BYTES = 2**22
-"""Most that an API server sends for a ConfigMap: 1 MiB, which base64 and JSON make longer."""
-_CONNECT_SECONDS = 5.0
 
 
 def fetch_key(request: Request) -> Fetched:
@@ -80,51 +76,19 @@ def _from_cluster(request: Request) -> bytes:
 
 def _ask(request: Request) -> dict[str, Any]:
     """The ConfigMap as the API server has it."""
-    from kubernetes import client, config
-    from urllib3.exceptions import HTTPError
-
-    try:
-        configuration = client.Configuration()
-        if os.environ.get("KUBECONFIG"):
-            config.load_kube_config(os.environ["KUBECONFIG"], client_configuration=configuration)
-        else:
-            config.load_incluster_config(client_configuration=configuration)
-    except Exception as error:  # the client raises what its parsers do, for a kubeconfig that it cannot read
-        raise _unreachable(f"the cluster's configuration cannot be read ({type(error).__name__})") from None
-    configuration.retries = False
-    api = client.CoreV1Api(client.ApiClient(configuration))
-    try:
-        response = api.read_namespaced_config_map(
-            request.target["name"],
-            request.target["namespace"],
-            _preload_content=False,
-            _request_timeout=(min(_CONNECT_SECONDS, request.seconds), request.seconds),
-        )
-        body = response.read(_ANSWER_BYTES + 1)
-        if len(body) > _ANSWER_BYTES:
-            raise _unreachable("its answer is too long for a ConfigMap")
-        found = json.loads(body)
-    except client.ApiException as error:
-        raise _refused(request, int(error.status or 0)) from None
-    except (HTTPError, ValueError, RecursionError) as error:
-        raise _unreachable(f"it does not answer as expected ({type(error).__name__})") from None
-    if not isinstance(found, dict) or found.get("kind") != "ConfigMap":
-        raise _unreachable("it answered with something else than a ConfigMap")
-    return found
-
-
-def _refused(request: Request, status: int) -> QTasksError:
-    if status == 404:
-        namespace, name = request.target["namespace"], request.target["name"]
-        key = request.target["key"]
-        return _no_config_map(request, f"kubectl -n {namespace} create configmap {name} --from-file={key}")
-    if status in (401, 403):
-        return Forbidden(
-            f"qtasks may not read {request.shown} (HTTP {status}).",
-            reason="SourceForbidden",
-            hint="Let its service account `get` configmaps in that namespace.",
-        )
-    return _unreachable(f"it answers HTTP {status}")
+    target = request.target
+    with Cluster(seconds=request.seconds, reason="SourceUnreachable") as cluster:
+        answer = cluster.read("ConfigMap", namespace=target["namespace"], name=target["name"])
+        if answer.status == 404:
+            how = f"kubectl -n {target['namespace']} create configmap {target['name']} --from-file={target['key']}"
+            raise _no_config_map(request, how)
+        if answer.status in (401, 403):
+            raise forbidden(
+                answer.status, "read", request.shown, verbs=("get",), kinds="configmaps", reason="SourceForbidden"
+            )
+        if answer.status != 200:
+            raise cluster.unavailable(f"it answers HTTP {answer.status}")
+    return answer.document
 
 
 def _no_config_map(request: Request, hint: str) -> NotFound:
@@ -138,7 +102,3 @@ def _no_key(request: Request, keys: list[str]) -> NotFound:
         reason="ConfigMapKeyNotFound",
         hint=nearest.hint(key, keys) or "It has no keys.",
     )
-
-
-def _unreachable(why: str) -> Unavailable:
-    return Unavailable(f"The Kubernetes API cannot be asked: {why}.", reason="SourceUnreachable")

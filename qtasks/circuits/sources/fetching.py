@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from qtasks import cluster
 from qtasks.circuits.sources.messages import Fetched, Request, decode_answer, encode_request
 from qtasks.errors import Unavailable
 from qtasks.secrets import read_secret
@@ -61,7 +62,7 @@ def _request(circuit: Circuit, namespace: str, settings: Settings, seconds: floa
         target["commit"] = (git.commit or "").lower()
         if git.secret_ref is None:
             return made("git", target, git.repository)
-        secret = read_secret(settings.secrets, namespace=namespace, name=git.secret_ref.name)
+        secret = read_secret(settings, namespace=namespace, name=git.secret_ref.name)
         return made("git", target, git.repository, secret_name=secret.name, secret=dict(secret.values))
     if circuit.url is None:
         raise ValueError(f"a circuit of source {circuit.source} is not fetched")
@@ -71,17 +72,9 @@ def _request(circuit: Circuit, namespace: str, settings: Settings, seconds: floa
 
 def _configmaps(settings: Settings) -> str:
     """The folder that stands for the cluster; empty where there is a cluster, and no folder was set."""
-    if settings.configmaps_dir is None and (_kubeconfig() or "KUBERNETES_SERVICE_HOST" in os.environ):
+    if settings.configmaps_dir is None and cluster.is_there():
         return ""
     return str(settings.configmaps.absolute())
-
-
-def _kubeconfig() -> str:
-    """The kubeconfig files with absolute paths; empty when there are none, or the pod's own account is to be used."""
-    if named := os.environ.get("KUBECONFIG"):
-        return os.pathsep.join(str(Path(path).expanduser().absolute()) for path in named.split(os.pathsep) if path)
-    own = Path("~/.kube/config").expanduser()
-    return str(own) if "KUBERNETES_SERVICE_HOST" not in os.environ and own.is_file() else ""
 
 
 def _environment(request: Request, home: str) -> dict[str, str]:
@@ -89,7 +82,7 @@ def _environment(request: Request, home: str) -> dict[str, str]:
     made = {"HOME": home, "TMPDIR": home, "LC_ALL": "C", "PATH": os.defpath}
     if request.source == "configmap" and not request.target["folder"]:
         names += _PASSED_FOR_CLUSTER
-        made |= {"KUBECONFIG": path} if (path := _kubeconfig()) else {}
+        made |= {"KUBECONFIG": path} if (path := cluster.kubeconfig()) else {}
     return made | {name: os.environ[name] for name in names if name in os.environ}
 
 

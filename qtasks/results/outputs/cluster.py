@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from qtasks.errors import Forbidden, InvalidInput, NotFound, QTasksError, Unavailable
+from qtasks.cluster import Answer, Cluster, forbidden, is_there
+from qtasks.errors import InvalidInput, NotFound, QTasksError
 from qtasks.results.outputs.configmap import KEY, MAX_BYTES, check_names, too_large
 from qtasks.results.outputs.protocol import Delivery
 from qtasks.settings import Settings
 
-_CONNECT_SECONDS = 3.0
 _MANAGER = "qtasks"
 _NOTES = "quantum.io/"
-_ANSWER_BYTES = 2**16
+_MADE_FOR = f"{_NOTES}made-for"
+"""Says of a ConfigMap that it was made for a job's result; never set on one that was there before."""
+_REASON = "OutputUnavailable"
 
 
 def in_cluster(settings: Settings) -> bool:
     """Whether ConfigMaps are those of a cluster: no folder was set for them, and there is a cluster."""
-    return settings.configmaps_dir is None and bool(_kubeconfig() or "KUBERNETES_SERVICE_HOST" in os.environ)
+    return settings.configmaps_dir is None and is_there()
 
 
 class ClusterConfigMapOutput:
@@ -29,7 +29,8 @@ class ClusterConfigMapOutput:
     where there is none.
 
     One merge patch names that key alone, so the server keeps all others, whoever writes them meanwhile. Bytes that are
-    no text go into `binaryData`, as Kubernetes has it.
+    no text go into `binaryData`, as Kubernetes has it. What is made for the job of a QiskitJob is owned by that, and
+    goes when it is deleted; a ConfigMap of somebody else's is nobody's to take with it.
     """
 
     def __init__(self, *, seconds: float) -> None:
@@ -44,47 +45,55 @@ class ClusterConfigMapOutput:
         check_names(job.namespace, job.location, "a ConfigMap")
         if len(rendered) > MAX_BYTES:
             raise too_large(job, len(rendered))
-        api = _api()
         change = {"metadata": {"annotations": _annotations(job)}, **_data(rendered)}
-        status, body = self._patch(api, job, change)
-        if status == 404:
-            status, body = self._create(api, job, rendered)
-            if status == 409:  # somebody else has made it meanwhile
-                status, body = self._patch(api, job, change)
-        if status not in (200, 201):
-            raise _refused(job, len(rendered), status, body)
+        with Cluster(seconds=self._seconds, reason=_REASON) as cluster:
+            answer = _patch(cluster, job, change)
+            if answer.status == 404:
+                answer = _create(cluster, job, rendered)
+                if answer.status == 409:  # somebody else has made it meanwhile
+                    answer = _patch(cluster, job, change)
+            if answer.status not in (200, 201):
+                raise _refused(cluster, job, len(rendered), answer)
+            owners = owned(job, answer.document)
+            if owners is not None:
+                answer = _patch(cluster, job, {"metadata": owners})
+                if answer.status not in (200, 404):
+                    raise _refused(cluster, job, len(rendered), answer)
         return f"ConfigMap {job.namespace}/{job.location}, key {KEY}"
 
-    def _patch(self, api: Any, job: Delivery, change: dict[str, Any]) -> tuple[int, str]:
-        return self._ask(
-            api.patch_namespaced_config_map,
-            job.location,
-            job.namespace,
-            change,
-            _content_type="application/merge-patch+json",
-        )
 
-    def _create(self, api: Any, job: Delivery, rendered: bytes) -> tuple[int, str]:
-        data = {name: keys for name, values in _data(rendered).items() if (keys := _kept(values))}
-        metadata = {"name": job.location, "namespace": job.namespace, "annotations": _annotations(job)}
-        new = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **data}
-        return self._ask(api.create_namespaced_config_map, job.namespace, new)
+def _patch(cluster: Cluster, job: Delivery, change: dict[str, Any]) -> Answer:
+    merge = {"field_manager": _MANAGER, "_content_type": "application/merge-patch+json"}
+    return cluster.ask("patch_namespaced_config_map", job.location, job.namespace, change, **merge)
 
-    def _ask(self, call: Any, *arguments: Any, **options: Any) -> tuple[int, str]:
-        """Status and message of what the server says."""
-        from kubernetes import client
-        from urllib3.exceptions import HTTPError
 
-        timeout = (min(_CONNECT_SECONDS, self._seconds), self._seconds)
-        try:
-            response = call(
-                *arguments, field_manager=_MANAGER, _preload_content=False, _request_timeout=timeout, **options
-            )
-            return int(response.status), _message(response.read(_ANSWER_BYTES))
-        except client.ApiException as error:
-            return int(error.status or 0), _message(error.body)
-        except HTTPError as error:
-            raise _unavailable(f"it does not answer as expected ({type(error).__name__})") from None
+def _create(cluster: Cluster, job: Delivery, rendered: bytes) -> Answer:
+    data = {name: keys for name, values in _data(rendered).items() if (keys := _kept(values))}
+    metadata: dict[str, Any] = {"name": job.location, "namespace": job.namespace, "annotations": _annotations(job)}
+    if job.owner is not None:
+        metadata["annotations"] |= {_MADE_FOR: job.job_id}
+        metadata["ownerReferences"] = [job.owner.reference]
+    new = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **data}
+    return cluster.ask("create_namespaced_config_map", job.namespace, new, field_manager=_MANAGER)
+
+
+def owned(job: Delivery, found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is to be changed in the metadata of a ConfigMap so that the job's owner is one of its owners; None for
+    nothing.
+
+    Only what was made for this job is given an owner, or has one more beside that of another job that it was made for:
+    so a ConfigMap that others rely on goes with no job, and one of two jobs with the same output does not take the
+    other's result along. An owner more never makes it go sooner.
+    """
+    metadata = found.get("metadata") or {}
+    made_for = (metadata.get("annotations") or {}).get(_MADE_FOR)
+    references = metadata.get("ownerReferences") or []
+    if job.owner is None or made_for is None or job.owner.uid in [each.get("uid") for each in references]:
+        return None
+    if made_for != job.job_id and not any(each.get("kind") == job.owner.reference["kind"] for each in references):
+        return None
+    # The list is replaced as a whole: with the version, no owner that comes meanwhile is lost.
+    return {"ownerReferences": [*references, job.owner.reference], "resourceVersion": metadata.get("resourceVersion")}
 
 
 def _data(rendered: bytes) -> dict[str, dict[str, str | None]]:
@@ -103,21 +112,11 @@ def _annotations(job: Delivery) -> dict[str, str]:
     return {f"{_NOTES}job-id": job.job_id, f"{_NOTES}job": job.name, f"{_NOTES}format": job.format}
 
 
-def _message(body: Any) -> str:
-    try:
-        return str(json.loads(body or b"{}").get("message", ""))
-    except (ValueError, AttributeError, RecursionError):
-        return ""
-
-
-def _refused(job: Delivery, size: int, status: int, message: str) -> QTasksError:
-    shown = f"ConfigMap {job.namespace}/{job.location}"
+def _refused(cluster: Cluster, job: Delivery, size: int, answer: Answer) -> QTasksError:
+    shown, status, message = f"ConfigMap {job.namespace}/{job.location}", answer.status, answer.message
     if status in (401, 403):
-        return Forbidden(
-            f"qtasks may not write {shown} (HTTP {status}).",
-            reason="OutputForbidden",
-            hint="Let its service account `create` and `patch` configmaps in that namespace.",
-        )
+        verbs = ("create", "patch")
+        return forbidden(status, "write", shown, verbs=verbs, kinds="configmaps", reason="OutputForbidden")
     if status == 404:
         return NotFound(
             f"There is no namespace {job.namespace} in the cluster.",
@@ -130,32 +129,4 @@ def _refused(job: Delivery, size: int, status: int, message: str) -> QTasksError
         return InvalidInput(f"{shown} is immutable.", reason="InvalidOutput", hint="Name another in output.location.")
     if 400 <= status < 500 and status not in (408, 409, 429):
         return InvalidInput(f"The cluster does not take {shown} (HTTP {status}).", reason="InvalidOutput")
-    return _unavailable(f"it answers HTTP {status}")
-
-
-def _api() -> Any:
-    from kubernetes import client, config
-
-    try:
-        configuration = client.Configuration()
-        path = _kubeconfig()
-        if path:
-            config.load_kube_config(path, client_configuration=configuration)
-        else:
-            config.load_incluster_config(client_configuration=configuration)
-    except Exception as error:  # the client raises what its parsers do, for a kubeconfig that it cannot read
-        raise _unavailable(f"the cluster's configuration cannot be read ({type(error).__name__})") from None
-    configuration.retries = False
-    return client.CoreV1Api(client.ApiClient(configuration))
-
-
-def _kubeconfig() -> str:
-    """The kubeconfig files; empty when there are none, or the pod's own account is to be used."""
-    if named := os.environ.get("KUBECONFIG"):
-        return named
-    own = Path("~/.kube/config").expanduser()
-    return str(own) if "KUBERNETES_SERVICE_HOST" not in os.environ and own.is_file() else ""
-
-
-def _unavailable(why: str) -> Unavailable:
-    return Unavailable(f"The Kubernetes API cannot be asked: {why}.", reason="OutputUnavailable")
+    return cluster.unavailable(f"it answers HTTP {status}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from qtasks.results.outputs.owner import Owner
 from qtasks.settings import Settings
 
 
@@ -21,6 +22,8 @@ class Delivery:
     format: str = "json"
     date: str = ""
     """The day on which the job was completed, in UTC: `2026-01-02`."""
+    owner: Owner | None = None
+    """The QiskitJob whose job it is, in a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
