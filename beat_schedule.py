@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtasks.lifecycle import Stage
-from qtasks.queue import RECONCILE, task_name
+from qtasks.queue import RECONCILE, RETENTION, task_name
 from qtasks.settings import Settings
 
 
@@ -16,6 +16,11 @@ def schedule(config: Settings) -> dict[str, dict[str, Any]]:
             "task": RECONCILE,
             "schedule": config.reconcile_seconds,
             "options": {"queue": Stage.POLLING.value, "priority": 0, "expires": config.reconcile_seconds},
+        },
+        "retention": {
+            "task": RETENTION,
+            "schedule": config.retention_seconds,
+            "options": {"queue": Stage.POLLING.value, "priority": 9, "expires": config.retention_seconds},
         },
         "poll": {
             "task": task_name(Stage.POLLING),

@@ -14,6 +14,8 @@ from pydantic_core import PydanticUndefined
 
 from qtasks import lifecycle
 from qtasks.settings import Settings
+from tools.monitoring import manifests
+from tools.monitoring.page import metrics_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -36,6 +38,10 @@ def settings() -> str:
         rows.append(f"| `QTASKS_{name.upper()}` | {_default(field.default)} | {field.description} |")
     return (
         "# Settings\n\nGenerated from `qtasks/settings.py`. Each is an environment variable; an empty one is unset.\n\n"
+        "Each may also be given as a file: `QTASKS_DATABASE_URL_FILE=/run/secrets/qtasks/database-url` reads the whole "
+        "address,\npassword and all, from there, without the line break at its end. Both at once, and a file that is "
+        "missing or empty, are\nrefused (`InvalidSettings`). Processes that qtasks starts read the file again: the "
+        "value is in no environment.\n\n"
         "| variable | default | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
@@ -50,7 +56,9 @@ def main(arguments: list[str]) -> int:
     """Write, or check."""
     check = "--check" in arguments
     stale = []
-    for name, text in (("states.md", states()), ("settings.md", settings())):
+    monitoring = {f"../k8s/monitoring/{name}": text for name, text in manifests.files().items()}
+    pages = {"states.md": states(), "settings.md": settings(), "metrics.md": metrics_page(), **monitoring}
+    for name, text in pages.items():
         path = DOCS / name
         if check:
             if not path.exists() or path.read_text() != text:
@@ -58,8 +66,12 @@ def main(arguments: list[str]) -> int:
         else:
             path.write_text(text)
     flag = ["--check"] if check else []
-    for module, target in (("qtasks.resources.schema", "schemas"), ("qtasks.cli.reference", "commands.md")):
-        done = subprocess.run([sys.executable, "-m", module, *flag, str(DOCS / target)], check=False)
+    for module, target in (
+        ("qtasks.resources.schema", "schemas"),
+        ("qtasks.cli.reference", "commands.md"),
+        ("qtasks.operator.crds", "../k8s/crds"),
+    ):
+        done = subprocess.run([sys.executable, "-m", module, *flag, str((DOCS / target).resolve())], check=False)
         if done.returncode:
             stale.append(target)
     if stale:

@@ -9,8 +9,10 @@ from qtasks.settings import settings
 app = celery_app(settings().broker)
 app.set_current()
 app.conf.include = [
+    "workers.broker",
     "workers.process",
     "workers.stopping",
+    "workers.heart",
     "workers.validation",
     "workers.scheduling",
     "workers.execution",

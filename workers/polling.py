@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qtasks.lifecycle import Stage
-from qtasks.queue import RECONCILE, task_name
+from qtasks.queue import RECONCILE, RETENTION, task_name
 from qtasks.stages.reconcile import reconcile as put_right
 from qtasks.stages.remote.visits import poll
+from qtasks.stages.retention import retain
 from workers.app import app
 from workers.process import this_process
 
@@ -14,6 +15,12 @@ from workers.process import this_process
 def reconcile() -> None:
     """Free expired leases, end overdue jobs, publish lost hints again."""
     put_right(this_process())
+
+
+@app.task(name=RETENTION)
+def retention() -> None:
+    """Remove what is kept no longer: jobs, events, objects, the audit trail."""
+    retain(this_process())
 
 
 @app.task(name=task_name(Stage.POLLING))

@@ -15,18 +15,23 @@ from typing import Any
 
 from billiard import pool as billiard_pool
 from celery import signals
+from celery.apps import worker as celery_worker
 
 from qtasks.circuits.sandbox import Sandbox
 from qtasks.errors import QTasksError
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue, Stage
 from qtasks.settings import settings
+from qtasks.stages.keeper_pages import metrics_folder
 from qtasks.stages.worker import Identity, Worker
 from qtasks.store import Store, schema
+from qtasks.telemetry import logs, metric, traces
 from workers.watching import carried_on
 
 # A pool process that ends waits until the main one has heard of its last task, by default 300 times 0.1 s. When SIGTERM
 # comes just then it never does, for it is stopping; a message that comes back is a no-op, so half a second is enough.
 billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 5
+
+log = logging.getLogger(__name__)
 
 _identity: Identity | None = None
 _process: Worker | None = None
@@ -56,23 +61,26 @@ def _open() -> Worker:
 def _worker_starts(sender: Any, **_: Any) -> None:
     """In the worker's main process, before its pool forks."""
     global _identity, _sandbox
-    queues = sender.app.amqp.queues.consume_from
-    stages = [stage for stage in Stage if stage.value in queues]
+    traces.start("worker")
+    queues = [queue for queue in Queue if queue.value in sender.app.amqp.queues.consume_from]
     try:
         store = Store(settings().database, pool_size=1)
         schema.require_current(store)
         store.close()
     except QTasksError as error:
-        sys.stderr.write(f"qtasks worker: {error}\n")
+        log.critical("%s", error)
         raise SystemExit(1) from None
     runtime = Path(tempfile.mkdtemp(prefix="qtasks-worker-"))
     atexit.register(_remove, runtime, os.getpid())
-    _identity = Identity.of(settings(), sender.hostname, stages, runtime)
-    if Stage.VALIDATION in stages:
+    _identity = Identity.of(settings(), sender.hostname, queues, runtime)
+    if Stage.VALIDATION in _identity.stages:
         _sandbox = Sandbox(settings())
         _sandbox.start()
+    if settings().metrics_port:
+        # Before the fork and the keeper's start: all of them count in one folder.
+        metric.switch_on(metrics_folder(runtime))
     _beside.append(_keeper(_identity))
-    if Stage.EXECUTION in stages:
+    if _identity.simulates:
         # Imported once, before the fork: every pool process shares the pages. Nothing of it runs here.
         import qiskit_aer  # noqa: F401
 
@@ -85,14 +93,30 @@ def _remove(runtime: Path, main: int) -> None:
 
 def _keeper(identity: Identity) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "qtasks.stages.keeper", "--socket", str(identity.keeper_socket)]
-    command += ["--worker", identity.name, "--stages", ",".join(identity.stages)]
+    command += ["--worker", identity.name, "--queues", ",".join(identity.queues)]
     command += ["--memory", str(identity.memory), "--threads", str(identity.threads)]
+    if _sandbox is not None and _sandbox.address is not None:
+        command += ["--sandbox", str(_sandbox.address)]
     keeper = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert keeper.stdout is not None, "opened as a pipe above"
     if keeper.stdout.readline() != "ready\n":
-        sys.stderr.write("qtasks worker: the lease keeper did not start\n")
+        log.critical("the lease keeper did not start")
         raise SystemExit(1)
     return keeper
+
+
+def runtime() -> Path | None:
+    """The folder of this worker's sockets and notes; None before it has started."""
+    return None if _identity is None else _identity.runtime
+
+
+def keep_keeper() -> None:
+    """Start a lease keeper that died again. What was held then is renewed by nobody: it is finished within its lease,
+    or taken over; whatever is claimed from here on is kept as ever."""
+    for place, keeper in enumerate(_beside):
+        if keeper.poll() is not None and _identity is not None:
+            log.error("the lease keeper ended with status %s; starting it again", keeper.returncode)
+            _beside[place] = _keeper(_identity)
 
 
 @signals.worker_process_init.connect
@@ -103,7 +127,7 @@ def _pool_process_starts(**_: Any) -> None:
     # What was imported before the fork stays: a collection need not look at it, nor copy its pages.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    if Stage.EXECUTION in worker.identity.stages:
+    if worker.identity.simulates:
         worker.aer.warm()
 
 
@@ -111,6 +135,7 @@ def _pool_process_starts(**_: Any) -> None:
 def _pool_process_stops(**_: Any) -> None:
     if _process is not None and _pid == os.getpid():
         _process.close()
+        traces.close()
 
 
 @signals.worker_shutdown.connect
@@ -119,11 +144,26 @@ def _worker_stops(**_: Any) -> None:
         _sandbox.close()
 
 
+def _said(message: str, *_: Any) -> None:
+    """Celery writes of its stopping by itself, past all logging."""
+    log.warning("%s", message)
+
+
+celery_worker.safe_say = _said
+
+
+@signals.celeryd_init.connect
+def _speaks(**_: Any) -> None:
+    """Before Celery has anything to say."""
+    logs.set_up("worker")
+
+
+@signals.beat_init.connect
+def _beats(**_: Any) -> None:
+    log.info("beat runs")
+
+
 @signals.setup_logging.connect
 def _logging(loglevel: int | str | None = None, **_: Any) -> None:
-    # Qiskit tells of every pass of the transpiler.
-    logging.getLogger("qiskit").setLevel(logging.WARNING)
-    logging.basicConfig(
-        level=loglevel or logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(processName)s %(name)s: %(message)s",
-    )
+    level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel
+    logs.set_up("beat" if "beat" in sys.argv else "worker", level=level)

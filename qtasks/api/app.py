@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from qtasks.api import collect, events, health, jobs, kept, many, money, openapi, page, result
+from qtasks.api import collect, events, health, jobs, kept, many, metrics, money, openapi, page, result
 from qtasks.api.answers import refusal
 from qtasks.api.gate import Gate
 from qtasks.api.serving import Serving
@@ -60,6 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=list(_middleware(settings, serving)),
     )
     app.state.serving = serving
+    app.state.figures = metrics.Figures(settings)
+    app.include_router(metrics.router)
     for router in (many.router, result.router, events.router, jobs.router, collect.router, money.router, health.router):
         app.include_router(router)
     for kind in Kept:
@@ -95,6 +97,7 @@ def _middleware(settings: Settings, serving: Serving) -> list[Middleware]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, QTasksError), "it is registered for these"
+    metrics.note_rejection(request.scope, error.reason)
     return refusal(error, request.url.path)
 
 
@@ -104,6 +107,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         {"path": ".".join(map(str, each["loc"])), "value": None, "message": each["msg"]} for each in error.errors()
     ]
     lines = "\n".join(f"{each['path']}: {each['message']}" for each in problems)
+    metrics.note_rejection(request.scope, "InvalidParameter")
     found = InvalidInput(lines, reason="InvalidParameter", hint="See /docs.", details={"problems": problems})
     return refusal(found, request.url.path)
 

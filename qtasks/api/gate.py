@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from fnmatch import fnmatchcase
 from urllib.parse import unquote, urlsplit
 
@@ -13,9 +14,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qtasks.api.access_log import told
 from qtasks.api.answers import refusal
+from qtasks.api.metrics import note_rejection, note_request
 from qtasks.api.serving import Serving, bearer
 from qtasks.errors import Forbidden, InvalidInput, QTasksError
+from qtasks.telemetry import logs, traces
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +28,8 @@ _OVERHEAD_BYTES = 2 * 2**20
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Gate:
@@ -50,18 +55,24 @@ class Gate:
         request_id = given.get("x-request-id", "")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = secrets.token_hex(8)
+        asked = traces.asked_by(given.get(traces.TRACEPARENT), given.get(traces.ROOTED))
+        with logs.about(request_id=request_id), asked:
+            await self._serve(scope, receive, send, given, request_id)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, given: Headers, request_id: str) -> None:
         extra = {"X-Request-ID": request_id}
-        started = False
+        began = time.monotonic()
+        status: int | None = None
 
         async def sending(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 MutableHeaders(scope=message).update(extra)
             await send(message)
 
         try:
-            self._require_host(given)
+            self._require_host(scope, given)
             self._require_origin(scope, given)
             self._require_size(given)
             extra |= await self._take_turn(scope, given)
@@ -70,14 +81,21 @@ class Gate:
         except ClientDisconnect:
             return
         except QTasksError as error:
-            if not started:
+            note_rejection(scope, error.reason)
+            if status is None:
                 await refusal(error, scope["path"])(scope, receive, sending)
         except Exception:
             log.exception("request %s failed", request_id)
-            if not started:
+            if status is None:
                 await refusal(_broken(request_id), scope["path"])(scope, receive, sending)
+        finally:
+            told(scope, status, began)
+            if status is not None:
+                note_request(scope, given, status, time.monotonic() - began)
 
-    def _require_host(self, given: Headers) -> None:
+    def _require_host(self, scope: Scope, given: Headers) -> None:
+        if scope["path"] in _PROBES and not self._embedded:
+            return  # a kubelet and Prometheus ask a pod by its address
         host = _name_of(given.get("host", ""))
         if not any(fnmatchcase(host, allowed) for allowed in self._hosts):
             raise InvalidInput(

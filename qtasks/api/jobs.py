@@ -240,7 +240,7 @@ async def delete(
     status_code=202,
     responses={
         202: {"model": documents.Asked, "description": "It will be: condition OutputDelivered says how that goes."},
-        **refusals(404, 409),
+        **refusals(404, 409, 410),
     },
 )
 async def redeliver(

@@ -33,6 +33,7 @@ _REFUSALS = {
     406: "None of the accepted types can be given.",
     408: "The body did not come in time (`BodyTimeout`).",
     409: "It contradicts what is there. Of a result: the job goes on (`JobNotFinal`), or failed for its own reason.",
+    410: "The result was removed: its namespace keeps objects no longer (`ResultExpired`).",
     413: "The body, or a circuit in it, is too large (`TooLarge`).",
     415: "The body's type is not taken (`UnsupportedMediaType`).",
     421: "The server does not have this name (`HostNotAllowed`).",

@@ -38,6 +38,7 @@ _BY_REASON = {
     "MethodNotAllowed": 405,
     "NotAcceptable": 406,
     "RateLimited": 429,
+    "ResultExpired": 410,
     "TokenExpired": 401,
     "TokenInvalid": 401,
     "TokenRequired": 401,

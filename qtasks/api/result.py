@@ -46,7 +46,7 @@ _BYTES = {"schema": {"type": "string", "format": "binary"}}
             "content": {"text/csv": {"schema": {"type": "string"}}, **dict.fromkeys(list(TYPES)[2:], _BYTES)},
         },
         304: NOT_CHANGED,
-        **refusals(404, 406, 409),
+        **refusals(404, 406, 409, 410),
     },
 )
 async def retrieve_job(
@@ -61,7 +61,7 @@ async def retrieve_job(
 ) -> Response:
     """The result of a Completed job, as Accept asks: JSON, CSV, QPY, a pickle of Qiskit's own object, or exactly what
     is stored (`application/vnd.qtasks.result`). With `wait`, the answer waits for the job. 409 with the job's own
-    reason when it failed, `JobNotFinal` while it goes on."""
+    reason when it failed, `JobNotFinal` while it goes on; 410 (`ResultExpired`) when the result is kept no longer."""
     until = time.monotonic() + wait
     accept = request.headers.get("accept")
     media = choose(accept, list(TYPES)) if format is None else next(key for key in TYPES if TYPES[key] == format)

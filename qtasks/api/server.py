@@ -8,6 +8,8 @@ import os
 import signal
 import ssl
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -17,6 +19,10 @@ from uvicorn.supervisors import Multiprocess
 from qtasks.client.direct import Installation
 from qtasks.errors import InvalidInput, Unavailable
 from qtasks.settings import Settings, settings
+from qtasks.telemetry import metric
+from qtasks.telemetry.logs import serving
+
+log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 20
 _HEALTH_SECONDS = 30
@@ -30,11 +36,22 @@ def serve(config: Settings) -> None:
     os.environ.update(config.environment())
     server = _config(config)
     Installation.open(config).close()
+    with TemporaryDirectory(prefix="qtasks-api-") as folder:
+        # Before any process starts: all of them count there.
+        metric.switch_on(Path(folder))
+        _serve(server, config)
+
+
+def _serve(server: uvicorn.Config, config: Settings) -> None:
     sockets = [_bound(server, config)]
     host, port = sockets[0].getsockname()[:2]
     scheme = "https" if config.api_tls_cert else "http"
-    sys.stdout.write(f"qtasks api: {scheme}://{f'[{host}]' if ':' in host else host}:{port}\n")
-    sys.stdout.flush()
+    address = f"qtasks api: {scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    if serving():
+        log.info("%s", address)
+    else:
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
     if config.api_workers == 1:
         # Having stopped, uvicorn sends itself the signal again, for handlers that it does not have here.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -47,7 +64,11 @@ def serve(config: Settings) -> None:
 def app() -> FastAPI:
     """The application of one process, as uvicorn makes it."""
     from qtasks.api.app import create_app
+    from qtasks.telemetry import logs, traces
 
+    metric.switch_on(metric.folder())
+    logs.set_up("api", settings())
+    traces.start("api", settings())
     if settings().api_workers > 1 and sys.platform == "linux":
         # A supervisor that was killed takes its processes along, instead of leaving them with the port.
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
@@ -68,7 +89,6 @@ def _config(config: Settings) -> uvicorn.Config:
             tls |= {"ssl_ca_certs": config.api_tls_client_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
     elif config.api_tls_client_ca is not None:
         raise InvalidInput("QTASKS_API_TLS_CLIENT_CA needs QTASKS_API_TLS_CERT.", reason="InvalidSettings")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s")
     return uvicorn.Config(
         "qtasks.api.server:app",
         factory=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from sqlalchemy.exc import DataError
@@ -21,6 +22,7 @@ from qtasks.errors import InvalidInput, Unavailable
 from qtasks.lifecycle import Phase
 from qtasks.settings import Settings
 from qtasks.store import jobs
+from qtasks.telemetry import traces
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ class Serving:
         await self.run(self.installation.close)
         for threads in (self._threads, self._waiting):
             threads.shutdown(cancel_futures=True)
+        traces.close()
 
     def stop(self) -> None:
         """The process is to end: whoever waits is answered at once."""
@@ -73,10 +76,11 @@ class Serving:
         return self._gateways.of(token).gateway
 
     async def run(self, call: Callable[[], T], *, waits: bool = False) -> T:
-        """What `call` gives; it runs in a thread."""
+        """What `call` gives; it runs in a thread, which logs and traces as the request does."""
         threads = self._waiting if waits else self._threads
+        here = copy_context()
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
+            return await asyncio.get_running_loop().run_in_executor(threads, lambda: here.run(call))
         except (DataError, OverflowError) as error:
             # What no model forbids, and no column has room for; the values are in no message of ours.
             raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from qtasks.cli import (
     explain,
     get,
     logs,
+    objects,
+    operator,
     plot,
     prices,
     recover,
@@ -35,6 +38,9 @@ from qtasks.cli import (
     wait,
 )
 from qtasks.errors import Conflict, Forbidden, InvalidInput, JobFailed, NotFound, QTasksError, Unavailable, WaitTimeout
+from qtasks.telemetry.logs import serving
+
+log = logging.getLogger(__name__)
 
 EXIT_CODES: tuple[tuple[type[QTasksError], int], ...] = (
     (JobFailed, 1),
@@ -117,7 +123,7 @@ _PANELS: Mapping[str, tuple[ModuleType, ...]] = {
     "Backends and money": (explain, costs, prices),
     "Jobs at a provider": (collect, recover),
     "Who may": (auth,),
-    "Running qtasks": (servers, doctor, completion),
+    "Running qtasks": (servers, operator, objects, doctor, completion),
 }
 """The modules of the commands, as `--help` shows them: in this order, under these titles."""
 
@@ -151,7 +157,11 @@ def main() -> NoReturn:
 
 
 def tell(error: QTasksError) -> None:
-    """Write an error to stderr: what is wrong, what to do, and the reason code."""
+    """Write an error to stderr: what is wrong, what to do, and the reason code; a process that serves tells it as every
+    line of its log."""
+    if serving():
+        log.critical("%s", error.message, extra={"reason": error.reason, "hint": error.hint})
+        return
     hint = f"\n{error.hint}" if error.hint else ""
     sys.stderr.write(f"qtasks: {error.message}{hint} [{error.reason}]\n")
 

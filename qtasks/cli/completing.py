@@ -9,6 +9,7 @@ from typing import Any
 
 from qtasks.cli.nouns import Kind, kind_of
 from qtasks.cli.sorting import SORT_KEYS
+from qtasks.lifecycle import Queue, Stage
 
 FILES = ":files"
 """Stands for: the shell's own completion of file names."""
@@ -25,7 +26,8 @@ _OUTPUTS = ("wide", "json", "yaml", "name", "jsonpath=", "custom-columns=")
 _FOR = ("Completed", "final", "phase=", "condition=", "jsonpath=")
 _FIXED = {
     "--for": _FOR,
-    "--stages": ("validation", "scheduling", "execution", "polling"),
+    "--stages": tuple(Stage),
+    "--queues": tuple(Queue),
     "--role": ("viewer", "submitter", "operator", "admin"),
     "--by": ("namespace", "cost-center", "backend", "account", "label=", "month", "job"),
     "--loglevel": ("debug", "info", "warning", "error"),

@@ -9,12 +9,10 @@ import typer
 
 from qtasks.cli.outputs import output
 from qtasks.cli.terminal import console, show, width, write
-from qtasks.errors import InvalidInput, Unavailable
+from qtasks.errors import InvalidInput, QTasksError, Unavailable
 
 if TYPE_CHECKING:
-    from qtasks.client.health import Finding
-
-_WORDS = {True: "ok", False: "FAILS", None: "-"}
+    from qtasks.client.checks.finding import Finding
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,15 +22,19 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(
+    accounts: Annotated[
+        bool, typer.Option("--accounts", help="Ask each provider, too, whether it lets the account in.")
+    ] = False,
     format: Annotated[  # noqa: A002 - the option's name
         str | None, typer.Option("--output", "-o", metavar="FORMAT", help="json, yaml or jsonpath=TEMPLATE.")
     ] = None,
 ) -> None:
-    """Try everything that qtasks works with here: services, programs, the sandbox's layers.
+    """Try everything that qtasks works with here: services, clocks, accounts, workers, the sandbox's layers.
 
-    Nothing is started, and nothing left behind. Exit code 5 when a part fails.
+    Nothing is started, and nothing left behind. Exit code 0 also with warnings, 5 when a part fails, 2 when only what
+    was set is wrong.
 
-    Example: `qtasks doctor`
+    Example: `qtasks doctor --accounts`
     """
     chosen = output(format)
     if chosen.format in ("wide", "name"):
@@ -40,18 +42,25 @@ def doctor(
             f"doctor has no output {chosen.format}.", reason="InvalidOutput", hint="Use -o json or yaml."
         )
     from qtasks.cli.table import table
+    from qtasks.client.checks.finding import worst
     from qtasks.client.health import examine
     from qtasks.settings import settings
 
-    found = list(examine(settings()))
+    found = list(examine(settings(), accounts=accounts))
     if chosen.tabular:
-        rows = [[one.part, _WORDS[one.ok], _said(one)] for one in found]
-        show(table(["PART", "STATE", "FOUND"], rows, width=width(console()), wrap=True))
+        rows = [[one.part, one.mark.value, _said(one)] for one in found]
+        show(table(["PART", "MARK", "FOUND"], rows, width=width(console()), wrap=True))
     else:
         document = {"kind": "Examination", "metadata": {}, "items": [asdict(one) for one in found]}
         write(chosen.text(document))
-    if failing := [one.part for one in found if one.ok is False]:
-        raise Unavailable(f"{len(failing)} of {len(found)} parts fail: {', '.join(failing)}.", reason="PartsFail")
+    if code := worst(found):
+        raise _verdict(found, code)
+
+
+def _verdict(found: list[Finding], code: int) -> QTasksError:
+    failing = [one.part for one in found if one.mark.exit_code]
+    said = f"{len(failing)} of {len(found)} parts {'fail' if code == 5 else 'are set wrongly'}: {', '.join(failing)}."
+    return Unavailable(said, reason="PartsFail") if code == 5 else InvalidInput(said, reason="PartsSetWrongly")
 
 
 def _said(one: Finding) -> str:

@@ -134,7 +134,7 @@ def _require_broker(job: Job) -> None:
     """Without a broker nobody hears of the job, and whoever sits before the terminal should. Over REST the broker is
     the server's business."""
     from qtasks.errors import Unavailable
-    from qtasks.lifecycle import Stage
+    from qtasks.lifecycle import Queue
     from qtasks.queue import Publisher
     from qtasks.settings import settings
 
@@ -142,7 +142,7 @@ def _require_broker(job: Job) -> None:
         return
     publisher = Publisher(settings().broker)
     try:
-        publisher.waiting(Stage.VALIDATION, 0)
+        publisher.waiting(Queue.VALIDATION, 0)
     except Unavailable as error:
         raise Unavailable(
             error.message, reason=error.reason, hint=f"Job {job.name} is kept, and goes on when Redis is back."

@@ -8,14 +8,20 @@ import secrets
 import signal
 import socket
 import sys
-from typing import Annotated, NoReturn
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from qtasks.errors import InvalidInput, Unavailable
-from qtasks.lifecycle import Stage
+from qtasks.errors import InvalidInput, QTasksError, Unavailable
+from qtasks.lifecycle import Queue, Stage
 
 # Celery, SQLAlchemy and the settings are imported by the commands that want them: `qtasks --help` is to be quick.
+
+_Named = TypeVar("_Named", Queue, Stage)
+
+Loglevel = Annotated[str | None, typer.Option(help="debug, info, warning or error; QTASKS_LOG_LEVEL when absent.")]
 
 database = typer.Typer(help="The database.\n\nExample: `qtasks db upgrade`", no_args_is_help=True)
 
@@ -45,8 +51,9 @@ def up(
     from qtasks.embedded import stop
     from qtasks.embedded.stack import Stack
     from qtasks.settings import settings
+    from qtasks.telemetry import logs
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s")
+    logs.set_up("stack", level="warning")
     if stop(settings()):
         sys.stdout.write("Took over from the stack that ran in the background.\n")
     config = settings()
@@ -100,20 +107,22 @@ def worker(
     stages: Annotated[str, typer.Option(help="Stages to work at, with commas between.")] = (
         "validation,scheduling,execution"
     ),
+    queues: Annotated[
+        str | None, typer.Option(help="Queues to work at, in place of all of the stages, with commas between.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Pool processes; 0: one per processor.", min=0)] = 0,
-    loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    loglevel: Loglevel = None,
 ) -> None:
     """Run a worker.
 
-    With several stages it carries on with a job in place. SIGTERM lets it finish or give back what it has.
+    With several stages it carries on with a job in place. SIGTERM lets it finish what it has, for
+    QTASKS_STOP_SECONDS, or give it back. A stage has queues for classes of jobs: `validation.fetch`,
+    `execution` (fewer than 10 qubits), `execution.medium`, `.large`, `.huge`, `.provider`.
 
-    Example: `qtasks worker --stages execution --concurrency 4`
+    Example: `qtasks worker --stages execution --concurrency 4`, `qtasks worker --queues execution.large,execution.huge`
     """
-    wanted = [name.strip() for name in stages.split(",") if name.strip()]
-    known = [stage.value for stage in Stage]
-    for name in wanted:
-        if name not in known:
-            raise InvalidInput(f"There is no stage {name}.", hint=f"Stages: {', '.join(known)}.", reason="NoSuchStage")
+    level = _logging("worker", loglevel)
+    consumed = _named(Queue, queues, "queue") if queues else Queue.of(*_named(Stage, stages, "stage"))
     from qtasks.backends.threads import available
     from qtasks.settings import settings
     from qtasks.store import Store, schema
@@ -123,36 +132,63 @@ def worker(
     store.close()
 
     # One name per process that ever ran: leases are told apart by it.
-    node = f"{'-'.join(wanted) if len(wanted) < 3 else 'worker'}-{os.getpid()}-{secrets.token_hex(2)}@%h"
-    _celery(
-        "worker",
-        *("--queues", ",".join(wanted)),
-        *("--concurrency", str(concurrency or available())),
-        *("--hostname", node, "--loglevel", loglevel, "--without-gossip", "--without-mingle"),
-    )
+    wanted = (queues or stages).replace(" ", "").split(",")
+    node = f"{'-'.join(wanted) if len(wanted) < 3 else 'worker'}-{os.getpid()}-{secrets.token_hex(2)}"
+    size = str(concurrency or available())
+    _become("worker", "--queues", ",".join(consumed), "--concurrency", size, "--name", node, "--loglevel", level)
 
 
-def beat(loglevel: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info") -> None:
+def _named(kind: type[_Named], given: str, word: str) -> list[_Named]:
+    known = [member.value for member in kind]
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise InvalidInput(
+                f"There is no {word} {name}.", hint=f"There is {', '.join(known)}.", reason=f"NoSuch{word.capitalize()}"
+            )
+    return [kind(name) for name in names]
+
+
+def beat(loglevel: Loglevel = None) -> None:
     """Run beat, the clock of the periodic tasks.
 
     One is enough, and more do no harm.
 
     Example: `qtasks beat`
     """
-    _celery("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile", "", "--loglevel", loglevel)
+    level = _logging("beat", loglevel)
+    _become("beat", "--loglevel", level)
 
 
 def flower(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5555,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    url_prefix: Annotated[str, typer.Option(help="Path under which a proxy has it, such as /flower.")] = "",
+    basic_auth_file: Annotated[
+        Path | None,
+        typer.Option(help="File of who may use it, `user:password` a line; QTASKS_FLOWER_AUTH_FILE when absent."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond loopback without passwords all the same.")
+    ] = False,
 ) -> None:
     """Run Flower, the monitor of queues and tasks.
 
-    It is a site for the browser, without a password: let only those reach it who may see and stop tasks.
+    It is a site for the browser. Whoever may use it sees all tasks, and can stop them and the workers; /metrics and
+    /healthcheck are open to everybody who reaches it.
 
-    Example: `qtasks flower --port 5555`
+    Example: `qtasks flower --address 0.0.0.0 --basic-auth-file flower-users --url-prefix /flower`
     """
-    _celery("flower", f"--port={port}", f"--address={address}", "--persistent=False")
+    from qtasks.access.monitor import require_protected, users_of
+    from qtasks.settings import settings
+
+    _logging("flower")
+    file = basic_auth_file or settings().flower_auth_file
+    users = users_of(file) if file is not None else []
+    require_protected(address, users=bool(users), insecure=insecure)
+    os.environ.update(settings().environment())
+    # By name, for qtasks itself never imports the workers.
+    import_module("workers.monitor").serve(port=port, address=address, url_prefix=url_prefix, users=users)
 
 
 def api(
@@ -174,6 +210,7 @@ def api(
     from qtasks.api.server import serve
     from qtasks.settings import settings
 
+    _logging("api")
     given = {"api_host": host, "api_port": port, "api_workers": workers, "api_url": ""}
     serve(settings().model_copy(update={name: value for name, value in given.items() if value is not None}))
 
@@ -189,6 +226,7 @@ def upgrade() -> None:
     from qtasks.settings import settings
     from qtasks.store import Store, schema
 
+    _logging("migration")
     store = Store(settings().database, pool_size=1)
     before, after = schema.upgrade(store)
     store.close()
@@ -198,11 +236,52 @@ def upgrade() -> None:
         sys.stdout.write(f"Migrated the database from schema {before or 'none'} to {after}.\n")
 
 
-def _celery(*arguments: str) -> NoReturn:
-    """Become Celery's process: qtasks itself never imports the workers."""
-    from qtasks.settings import settings
+@database.command()
+def wait(
+    timeout: Annotated[float, typer.Option(help="Seconds after which it gives up, with exit code 5.", min=0)] = 600,
+) -> None:
+    """Wait until the database answers and is at this version's schema.
 
-    environment = {**os.environ, **settings().environment()}
-    command = [sys.executable, "-m", "celery", "--app", "workers.app", *arguments]
+    For what starts beside the migration: the pods of a cluster, the containers of a compose file. Changes nothing.
+
+    Example: `qtasks db wait --timeout 60`
+    """
+    from qtasks.settings import settings
+    from qtasks.store import Store, schema
+
+    _logging("migration")
+    store = Store(settings().database, pool_size=1)
+    store.bear(lambda: schema.require_current(store), seconds=timeout)
+    store.close()
+
+
+def _logging(component: str, level: str | None = None) -> str:
+    """Let this process log, and trace, as what it is; returns the least level of its lines."""
+    from qtasks.settings import settings
+    from qtasks.telemetry import logs, traces
+
+    level = (level or settings().log_level).lower()
+    if level not in ("debug", "info", "warning", "error"):
+        raise InvalidInput(
+            f"There is no level {level}.", reason="InvalidOption", hint="There is debug, info, warning, error."
+        )
+    logs.set_up(component, level=level)
+    traces.start(component)
+    return level
+
+
+def _become(*arguments: str) -> NoReturn:
+    """Be Celery's worker or beat from here on. In place, for most of a start is imports; by name, for qtasks itself
+    never imports the workers."""
+    from qtasks.settings import settings
+    from qtasks.telemetry import logs
+
+    os.environ.update(settings().environment())
     sys.stdout.flush()
-    os.execve(sys.executable, command, environment)
+    try:
+        import_module("workers.__main__").main([*arguments, *(["--quiet"] if logs.structured() else [])])
+    except QTasksError:
+        raise
+    except Exception:
+        logging.getLogger(__name__).critical("%s could not start", arguments[0], exc_info=True)
+    sys.exit(1)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from qtasks.access import Verb
-from qtasks.alerts import status
+from qtasks.alerts.status import status
 from qtasks.client import scoped
 from qtasks.client.namespaces import namespace_of
 from qtasks.errors import InvalidInput, NotFound, Unavailable
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue
 from qtasks.queue import Hint
 from qtasks.resources import Money, QiskitBudget
 from qtasks.resources.budget import BudgetSelector
@@ -70,7 +70,7 @@ def wake(direct: Direct) -> list[str]:
         woken = ledger.wake(tx)
     with suppress(Unavailable):  # the reconciler publishes again
         for row in woken:
-            direct.installation.publisher.suggest(Hint(Stage.SCHEDULING, row.id, row.name, row.priority))
+            direct.installation.publisher.suggest(Hint(Queue.SCHEDULING, row.id, row.name, row.priority))
     return [row.id for row in woken]
 
 

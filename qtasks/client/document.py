@@ -89,7 +89,7 @@ def _circuit(row: Any) -> dict[str, Any] | None:
 
 
 def _result(row: Any) -> dict[str, Any] | None:
-    if row.result_key is None:
+    if row.result_key is None or row.result_expired_at is not None:
         return None
     return {
         "objectKey": row.result_key,

@@ -130,12 +130,13 @@ class Gateway(Protocol):
 
     def redeliver(self, job_id: str) -> None:
         """Have the result of a Completed job delivered to its `spec.output` again. Raises Conflict (`JobNotCompleted`),
-        InvalidInput (`NoOutput`)."""
+        InvalidInput (`NoOutput`), NotFound (`ResultExpired`)."""
         ...
 
     def result(self, job_id: str) -> JobResult:
         """The result of a Completed job. Raises JobFailed (the job's own reason; `details`: job_id, phase) for one that
-        ended otherwise, Conflict (`JobNotFinal`) for one that goes on, QTasksError (`ResultCorrupt`)."""
+        ended otherwise, Conflict (`JobNotFinal`) for one that goes on, NotFound (`ResultExpired`) for one whose result
+        is kept no longer, QTasksError (`ResultCorrupt`)."""
         ...
 
     def events(self, job_id: str, *, after: int = 0) -> list[Document]:

@@ -86,8 +86,8 @@ class Job:
         """Wait for the job, at most `timeout` seconds, with `progress` showing a bar, and return its result.
 
         Raises JobFailed with the job's own reason and message when it failed or was cancelled, WaitTimeout when it is
-        not final in time, and QTasksError (reason `ResultCorrupt`) when the stored bytes are not those that were
-        written.
+        not final in time, NotFound (reason `ResultExpired`) when the namespace keeps results no longer, and QTasksError
+        (reason `ResultCorrupt`) when the stored bytes are not those that were written.
         """
         self.wait_for_final_state(timeout, progress=progress)
         return self._client._gateway.result(self._id)

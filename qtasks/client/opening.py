@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from qtasks.client.gateway import Gateway
 from qtasks.settings import Settings
+from qtasks.telemetry import traces
 
 
 def open_gateway(config: Settings) -> tuple[Gateway, Callable[[], None]]:
-    """The gateway that the settings ask for, and what else is to be closed with it."""
+    """The gateway that the settings ask for, and what else is to be closed with it. What is submitted through it is
+    traced where they ask for that."""
+    traces.start("client", config)
     if config.api_url:
         from qtasks.client.rest import Rest
 

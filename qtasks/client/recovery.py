@@ -85,7 +85,7 @@ def _credentials(settings: Settings, account: Account) -> Mapping[str, str]:
     secret = secret_of(account)
     if secret is None:
         return {}
-    return read_secret(settings.secrets, namespace=secret[0], name=secret[1]).values
+    return read_secret(settings, namespace=secret[0], name=secret[1]).values
 
 
 def _tag_of(job: ProviderJob) -> re.Match[str] | None:

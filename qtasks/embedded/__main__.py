@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 
 from qtasks.embedded.stack import Stack
 from qtasks.errors import QTasksError
 from qtasks.settings import settings
+from qtasks.telemetry import logs
 
 
 def main() -> None:
     """Run the stack of `QTASKS_HOME` until it is idle or terminated."""
     os.chdir(settings().home_path)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    logs.set_up("stack")
     stack = Stack(settings(), idle_seconds=settings().embedded_idle_seconds)
     signal.signal(signal.SIGTERM, lambda *_: stack.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtasks.errors import NotFound
-from qtasks.lifecycle import Phase
+from qtasks.lifecycle import Phase, Queue
 from qtasks.objects import keys
 from qtasks.resources import CircuitSource
 from qtasks.results import JobResult
@@ -28,8 +28,11 @@ def see_to(worker: Worker, job_id: str, *, result: JobResult | None = None) -> N
     spec = stored_spec(row.resource["spec"])
     _move(worker, row, payload, inline=spec.circuit.source is CircuitSource.INLINE)
     wanted = row.phase == Phase.COMPLETED and spec.output is not None
+    at_once = worker.settings.deliver_at_once or Queue.POLLING in worker.identity.queues
     with worker.store.begin() as tx:
-        attempt = outputs.begin(tx, job_id, lease_seconds=LEASE_SECONDS) if wanted else None
+        attempt = outputs.begin(tx, job_id, lease_seconds=LEASE_SECONDS) if wanted and at_once else None
+        if wanted and not at_once:
+            outputs.expect(tx, job_id)
         upkeep.tied_up(tx, [job_id])
     if attempt is not None:
         deliver_once(worker, attempt, seconds=FIRST_SECONDS, result=result)

@@ -26,7 +26,7 @@ def see_to_alerts(worker: Worker) -> int:
         alert = delivery.alert
         return f"alert {alert.id} of budget {alert.namespace}/{alert.budget} by {delivery.channel.value}"
 
-    return Outbox(worker.store, deliveries, sent, called).empty()
+    return Outbox(worker.store, deliveries, sent, called, "alert").empty()
 
 
 def see_to_notices(worker: Worker) -> int:
@@ -38,7 +38,7 @@ def see_to_notices(worker: Worker) -> int:
     def called(notice: Notice) -> str:
         return f"the notice of job {notice.namespace}/{notice.name}"
 
-    return Outbox(worker.store, notices, sent, called).empty()
+    return Outbox(worker.store, notices, sent, called, "notice").empty()
 
 
 def _config(worker: Worker) -> Config:

@@ -15,6 +15,7 @@ from qtasks.resources import Output
 from qtasks.results import JobResult, decode, timestamp
 from qtasks.results.formats import render
 from qtasks.results.outputs import Delivery, Means, deliver
+from qtasks.results.outputs.owner import Owner
 from qtasks.secrets import read_secret
 from qtasks.stages.ailing import Ailing
 from qtasks.stages.asking import asker
@@ -23,6 +24,7 @@ from qtasks.stages.worker import Worker
 from qtasks.store import jobs, outputs
 from qtasks.store.outputs import Try
 from qtasks.store.records import Condition, Event, record, settle_condition
+from qtasks.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,8 @@ def _deliver(worker: Worker, row: Any, output: Output, *, seconds: float, result
     circuit = _circuit(worker, row.id) if output.format == "qpy" else None
     rendered = render(found, output.format.value, circuit)
     day = f"{row.finished_at:%Y-%m-%d}"
-    job = Delivery(row.namespace, row.id, output.location, output.path, row.name, output.format.value, day)
+    owner = Owner.of(row.resource)
+    job = Delivery(row.namespace, row.id, output.location, output.path, row.name, output.format.value, day, owner)
     try:
         where = deliver(output.type.value, job, rendered, means)
     except QTasksError as error:
@@ -149,7 +152,7 @@ def _secret(worker: Worker, namespace: str, name: str | None) -> Mapping[str, st
             reason="SecretReserved",
             hint="Name a secret of your own for the output in output.credentials.",
         )
-    return read_secret(worker.settings.secrets, namespace=namespace, name=name).values
+    return read_secret(worker.settings, namespace=namespace, name=name).values
 
 
 def _circuit(worker: Worker, job_id: str) -> bytes | None:
@@ -173,6 +176,7 @@ def _without(error: QTasksError, secret: Mapping[str, str] | None) -> QTasksErro
 
 def _delivered(worker: Worker, attempt: Try, where: str) -> None:
     message = f"The result was delivered to {where}."
+    metrics.DELIVERIES.count(kind="output", outcome="delivered")
     with worker.store.begin() as tx:
         if outputs.delivered(tx, attempt):
             _note(tx, worker, attempt, ConditionStatus.TRUE, Event("OutputDelivered", message), reason="Delivered")
@@ -183,6 +187,7 @@ def _may_heal(worker: Worker, attempt: Try, error: QTasksError) -> None:
     if attempt.age_seconds >= longest:
         _end(worker, attempt, error, outputs.GIVEN_UP)
         return
+    metrics.DELIVERIES.count(kind="output", outcome="put_off")
     seconds = min(max(attempt.age_seconds, _LEAST_SECONDS), _MOST_SECONDS, max(longest - attempt.age_seconds, 1.0))
     when, until = (timestamp(attempt.now + timedelta(seconds=s)) for s in (seconds, longest - attempt.age_seconds))
     message = f"{error.message} It is tried again at {_second(when)}, until {_second(until)} if need be."
@@ -200,6 +205,7 @@ def _end(worker: Worker, attempt: Try, error: QTasksError, state: str) -> None:
         reason, said = "OutputGivenUp", f"{said} It is not tried any more."
     message = f"{said} Once that is put right: qtasks redeliver {attempt.job_id}"
     log.warning("the output of job %s is %s: %s", attempt.job_id, state, reason)
+    metrics.DELIVERIES.count(kind="output", outcome=state)
     with worker.store.begin() as tx:
         if outputs.end(tx, attempt, error.message, state=state):
             _note(tx, worker, attempt, ConditionStatus.FALSE, Event(reason, message, warning=True), reason=reason)

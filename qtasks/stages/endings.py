@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 
 from qtasks.backends.protocol import BackendError
 from qtasks.errors import QTasksError, Unavailable
-from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage, backoff_seconds
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Queue, backoff_seconds
 from qtasks.stages.batch import Item
 from qtasks.store import moves
 from qtasks.store.claims import Claim
 from qtasks.store.records import Condition, Event
+from qtasks.telemetry import metrics, traces
 
 COMPLETED = Event("Completed", "The result is stored.")
 EXECUTED = Condition(ConditionType.EXECUTED, ConditionStatus.TRUE, "Completed", "The circuit ran.")
@@ -22,7 +23,8 @@ STORED = Condition(
 
 def fail(tx: Connection, claim: Claim, item: Item, error: QTasksError, *, condition: ConditionType) -> set[str]:
     """End a job as Failed, with the error's reason, sentence and hint. Returns its id if it was still held."""
-    return moves.finish(
+    traces.failed(item.job.id, error.reason, error.message)
+    ended = moves.finish(
         tx,
         claim,
         [item.job.id],
@@ -31,13 +33,15 @@ def fail(tx: Connection, claim: Claim, item: Item, error: QTasksError, *, condit
         conditions=[Condition(condition, ConditionStatus.FALSE, error.reason, str(error))],
         aftercare=item.input_key is not None or item.circuit_key is not None,
     )
+    metrics.FAILURES.count(len(ended), reason=error.reason)
+    return ended
 
 
 def fail_or_retry(tx: Connection, claim: Claim, item: Item, error: BackendError) -> Phase | None:
     """After a failed attempt to run: Retrying where that may help and the policy allows it, else Failed; None when the
     claim was lost."""
     if error.heals and _may_retry(item):
-        return _retry(tx, claim, item, error, at=Stage.SCHEDULING)
+        return _retry(tx, claim, item, error, at=Queue.SCHEDULING)
     return Phase.FAILED if fail(tx, claim, item, error, condition=ConditionType.EXECUTED) else None
 
 
@@ -45,7 +49,7 @@ def fail_or_fetch_again(tx: Connection, claim: Claim, item: Item, error: QTasksE
     """After a fetch that failed: as `fail_or_retry`; a source that did not answer may heal, every other error stays."""
     if isinstance(error, Unavailable):
         if _may_retry(item):
-            return _retry(tx, claim, item, error, at=Stage.VALIDATION, condition=ConditionType.VALIDATED)
+            return _retry(tx, claim, item, error, at=Queue.FETCH, condition=ConditionType.VALIDATED)
         error = QTasksError(
             f"{error.message} It was tried {item.job.attempt} times.",
             reason=error.reason,
@@ -64,7 +68,7 @@ def _retry(
     item: Item,
     error: QTasksError,
     *,
-    at: Stage,
+    at: Queue,
     condition: ConditionType | None = None,
 ) -> Phase | None:
     backoff = item.spec.retry_policy.backoff
@@ -75,13 +79,16 @@ def _retry(
         multiplier=float(backoff.multiplier),
     )
     message = f"Attempt {item.job.attempt} failed: {error.message} Trying again in {delay:g} s."
+    traces.failed(item.job.id, error.reason, message)
     held = moves.retry(
         tx,
         claim,
         item.job.id,
         delay_seconds=delay,
         event=Event(error.reason, message, warning=True),
-        stage=at,
+        queue=at,
         conditions=[Condition(condition, ConditionStatus.UNKNOWN, error.reason, message)] if condition else [],
     )
+    if held:
+        metrics.RETRIES.count(reason=error.reason)
     return Phase.RETRYING if held else None

@@ -23,12 +23,14 @@ from qtasks.stages.aftercare import see_to
 from qtasks.stages.batch import Batch, Item, circuit_of, prepared_of
 from qtasks.stages.debugging import note_runs
 from qtasks.stages.endings import COMPLETED, EXECUTED, STORED, fail_or_retry
+from qtasks.stages.fit import memory_limit, most_threads
 from qtasks.stages.remote.handover import hand_over
 from qtasks.stages.remote.intent import keep_calibration
 from qtasks.stages.several import pubs_of, simulate
 from qtasks.stages.worker import Worker
 from qtasks.store import ledger, moves
 from qtasks.store.ids import new_id
+from qtasks.telemetry import traces
 
 _BATCH_SECONDS = 60.0
 
@@ -136,7 +138,6 @@ def _program(worker: Worker, item: Item) -> Program:
     analysis = Analysis(**dict(item.analysis or {}))
     sized = size if item.simulator is BackendType.LOCAL_SIMULATOR else noisy_size
     fit = sized(analysis, method=execution.method.value, shots=execution.shots)
-    limit = execution.memory_limit
     return Program(
         job_id=item.job.id,
         qpy=circuit_of(item, worker.objects),
@@ -147,8 +148,9 @@ def _program(worker: Worker, item: Item) -> Program:
         initial_layout=execution.initial_layout,
         seed_simulator=execution.seed_simulator,
         seed_transpiler=execution.seed_transpiler,
-        memory_limit=limit.bytes if limit is not None else worker.identity.memory,
+        memory_limit=memory_limit(item.spec) or worker.identity.memory,
         parallel=fit.parallel,
+        most_threads=most_threads(item.spec),
         device=item.device or "",
     )
 
@@ -169,7 +171,8 @@ def _store(worker: Worker, batch: Batch, ran: Mapping[str, Ran], started: dateti
         key = keys.result(namespace, next(iter(encoded)), batch.claim.fence)
     else:
         key = keys.result_batch(namespace, new_id())
-    worker.objects.put(key, blob)
+    with traces.span("result.store", list(encoded), bytes=len(blob)):
+        worker.objects.put(key, blob)
     finished = {}
     for (job_id, result), (offset, length, sha256) in zip(results.items(), places, strict=True):
         counts = result.summary()

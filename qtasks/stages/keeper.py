@@ -22,14 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.notify import Notifier
 from qtasks.queue import Hint, Publisher
 from qtasks.settings import Settings, settings
+from qtasks.stages.keeper_pages import answer_probes
+from qtasks.stages.pulse import Pulse
 from qtasks.store import Store, claims, moves, upkeep
 from qtasks.store.claims import Claim
 from qtasks.store.records import Event
 from qtasks.store.tables import jobs
+from qtasks.telemetry import logs, metrics
 
 _TICK_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
@@ -66,12 +69,12 @@ class Keeper:
     """Renews, frees and kills, by what the pool processes say and what the database answers."""
 
     def __init__(
-        self, config: Settings, path: Path, worker: str, stages: list[Stage], memory: int, threads: int
+        self, config: Settings, path: Path, worker: str, queues: list[Queue], memory: int, threads: int
     ) -> None:
         self._settings = config
         self._store = Store(config.database, pool_size=1)
         self._notifier = Notifier(config.broker)
-        self._worker, self._stages, self._memory, self._threads = worker, stages, memory, threads
+        self._worker, self._queues, self._memory, self._threads = worker, queues, memory, threads
         self._parent = os.getppid()
         self._processes: dict[int, Process] = {}
         self._selector = selectors.DefaultSelector()
@@ -83,6 +86,8 @@ class Keeper:
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._renew_at = self._look_at = 0.0
+        self.pulse: Pulse | None = None
+        """What probes are told by, where there are any."""
 
     def run(self) -> None:
         """Serve until the worker is gone and the last pool process with work has finished it."""
@@ -101,8 +106,18 @@ class Keeper:
                     break
             with suppress(Unavailable):
                 self._watch()
+            self._note_progress()
         with suppress(Unavailable), self._store.begin() as tx:
             upkeep.retire_worker(tx, self._worker)
+
+    def _note_progress(self) -> None:
+        if self.pulse is None:
+            return
+        holdings = [holding for process in self._processes.values() for holding in process.holdings.values()]
+        now = time.monotonic()
+        self.pulse.turned.move()
+        self.pulse.held = sum(len(holding.job_ids) for holding in holdings)
+        self.pulse.overdue = max((now - h.kill_at for h in holdings if h.kill_at is not None), default=0.0)
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -157,13 +172,21 @@ class Keeper:
             ended = upkeep.end_hopeless(
                 tx, max_takeovers=self._settings.max_takeovers, where=jobs.c.id.in_(holding.job_ids)
             )
+        metrics.LEASES_LOST.count(len(freed), cause="died")
+        metrics.FAILURES.count(len(ended), reason="WorkerLost")
         self._notifier.tell(dict.fromkeys(ended, Phase.FAILED))
-        waiting = [job_id for job_id in freed if job_id not in ended]
-        if waiting:
-            with suppress(Unavailable):
-                publisher = Publisher(self._settings.broker)
-                publisher.suggest(Hint(holding.claim.stage, waiting[0], waiting[0], 6))
-                publisher.close()
+        if freed:
+            self._hint(freed)
+
+    def _hint(self, ids: list[str]) -> None:
+        """Tell other workers of those of `ids` that wait."""
+        with suppress(Unavailable):
+            with self._store.read() as tx:
+                waiting = claims.waiting_in(tx, ids)
+            publisher = Publisher(self._settings.broker)
+            for row in {(row.queue, row.priority): row for row in waiting}.values():
+                publisher.suggest(Hint(Queue(row.queue), row.id, row.name, row.priority))
+            publisher.close()
 
     def _watch(self) -> None:
         now = time.monotonic()
@@ -176,13 +199,15 @@ class Keeper:
             self._look_at = now + _LOOK_SECONDS
             self._report()
             self._compare(renew=True)
+            if self.pulse is not None:
+                self.pulse.renewed.move()
         elif now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             self._compare(renew=False)
 
     def _report(self) -> None:
         with self._store.begin() as tx:
-            upkeep.report_worker(tx, self._worker, stages=self._stages, memory=self._memory, threads=self._threads)
+            upkeep.report_worker(tx, self._worker, queues=self._queues, memory=self._memory, threads=self._threads)
 
     def _compare(self, *, renew: bool) -> None:
         """Renew what is held, and kill a process none of whose claim is its own any more."""
@@ -206,6 +231,8 @@ class Keeper:
                 if gone and holding.missed:
                     process.holdings.pop(holding.claim.fence)
                     process.kill()
+                    metrics.PROCESSES_KILLED.count(cause="taken")
+                    metrics.LEASES_LOST.count(len(holding.job_ids), cause="taken")
                 holding.missed = gone
 
     def _receive_pending(self, process: Process) -> None:
@@ -221,8 +248,10 @@ class Keeper:
             with self._store.begin() as tx:
                 ended = moves.finish(tx, holding.claim, holding.job_ids, Phase.FAILED, event=event)
             self._notifier.tell(dict.fromkeys(ended, Phase.FAILED))
+            metrics.FAILURES.count(len(ended), reason=event.reason)
             process.holdings.pop(holding.claim.fence)
         process.kill()
+        metrics.PROCESSES_KILLED.count(cause="limit")
 
     def _end_idle(self) -> None:
         for process in list(self._processes.values()):
@@ -235,12 +264,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m qtasks.stages.keeper", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--worker", required=True, help="name of the worker")
-    parser.add_argument("--stages", required=True, help="comma-separated stages that it consumes")
+    parser.add_argument("--queues", required=True, help="comma-separated queues that it consumes")
     parser.add_argument("--memory", type=int, required=True, help="bytes")
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--sandbox", type=Path, help="socket of the worker's sandbox, where it has one")
     given = parser.parse_args(arguments)
-    stages = [Stage(name) for name in given.stages.split(",")]
-    keeper = Keeper(settings(), given.socket, given.worker, stages, given.memory, given.threads)
+    logs.set_up("keeper")
+    queues = [Queue(name) for name in given.queues.split(",")]
+    keeper = Keeper(settings(), given.socket, given.worker, queues, given.memory, given.threads)
+    keeper.pulse = answer_probes(settings(), given.socket.parent, given.sandbox)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     keeper.run()

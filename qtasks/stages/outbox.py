@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from qtasks.errors import QTasksError, Unavailable
 from qtasks.store import Store
+from qtasks.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class Outbox(Generic[D]):
     """Raises Unavailable for what may heal, another QTasksError for what does not."""
     called: Callable[[D], str]
     """What the log calls a message."""
+    kind: str
+    """What the metrics call them."""
 
     def empty(self) -> int:
         """Send what is due; returns how many messages were sent.
@@ -82,16 +85,19 @@ class Outbox(Generic[D]):
             if due.age_seconds >= _GIVE_UP_SECONDS:
                 return self._give_up(due, error)
             log.warning("%s is tried again: %s", self.called(due), error)
+            metrics.DELIVERIES.count(kind=self.kind, outcome="put_off")
             problem, seconds = error.message, _RETRY_SECONDS[min(due.tries, len(_RETRY_SECONDS)) - 1]
             self._noted(lambda tx: self.notes.put_off(tx, due, problem, seconds=seconds))
             return False
         except QTasksError as error:
             return self._give_up(due, error)
+        metrics.DELIVERIES.count(kind=self.kind, outcome="delivered")
         self._noted(lambda tx: self.notes.sent(tx, due))
         return True
 
     def _give_up(self, due: D, error: QTasksError) -> bool:
         log.error("%s is given up: %s", self.called(due), error)
+        metrics.DELIVERIES.count(kind=self.kind, outcome="given_up" if isinstance(error, Unavailable) else "refused")
         self._noted(lambda tx: self.notes.give_up(tx, due, error.message))
         return False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qtasks.access import limits_of
 from qtasks.errors import NotFound, QTasksError, Unavailable
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.queue import Hint
 from qtasks.stages.aftercare import see_to
 from qtasks.stages.alerts import see_to_alerts, see_to_notices
@@ -17,6 +17,7 @@ from qtasks.stages.worker import Worker
 from qtasks.store import claims, ledger, tenants, upkeep
 from qtasks.store.claims import Head
 from qtasks.store.tables import jobs
+from qtasks.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ _HINTS_A_LEVEL = 16
 _AFTERCARE_SECONDS = 20.0
 _FORGET_WORKERS_SECONDS = 3600.0
 _NO_LIMIT = 2**62
+_CLAIMED = Queue.of(Stage.EXECUTION, Stage.SCHEDULING, Stage.VALIDATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ def reconcile(worker: Worker) -> Reconciled:
         hopeless = upkeep.end_hopeless(tx, max_takeovers=worker.settings.max_takeovers, where=jobs.c.id.in_(freed))
         upkeep.forget_workers(tx, older_than_seconds=_FORGET_WORKERS_SECONDS)
         ledger.release_orphans(tx)
+    metrics.LEASES_LOST.count(len(freed), cause="expired")
+    metrics.FAILURES.count(len(overdue), reason="TotalTimeout")
+    metrics.FAILURES.count(len(hopeless), reason="WorkerLost")
     ended = {*overdue, *hopeless}
     worker.notifier.tell(dict.fromkeys(ended, Phase.FAILED))
     _wake_waiting(worker)
@@ -59,7 +64,7 @@ def reconcile(worker: Worker) -> Reconciled:
     deliver_due(worker)
     hints = 0
     with suppress(Unavailable):
-        hints = sum(_hint_again(worker, stage) for stage in (Stage.EXECUTION, Stage.SCHEDULING, Stage.VALIDATION))
+        hints = _hint_again(worker)
     return Reconciled(len(freed), len(ended), hints, _tidy(worker))
 
 
@@ -68,7 +73,7 @@ def _wake_waiting(worker: Worker) -> None:
     with worker.store.begin() as tx:
         woken = ledger.wake(tx)
     with suppress(Unavailable):
-        worker.publisher.publish(*(Hint(Stage.SCHEDULING, row.id, row.name, row.priority) for row in woken))
+        worker.publisher.publish(*(Hint(Queue.SCHEDULING, row.id, row.name, row.priority) for row in woken))
 
 
 def _keep_tenants(worker: Worker) -> None:
@@ -84,20 +89,20 @@ def _keep_tenants(worker: Worker) -> None:
         tenants.keep(tx, limits)
 
 
-def _hint_again(worker: Worker, stage: Stage) -> int:
+def _hint_again(worker: Worker) -> int:
     """Publish hints where work waits and none says so.
 
     A queue with any message at a level needs none: whoever takes it wakes the next process while work is left.
     """
     with worker.store.read() as tx:
-        heads = claims.heads(tx, stage, memory=_NO_LIMIT, limits=True)
-    by_level: dict[int, list[Head]] = {}
+        heads = claims.heads(tx, *_CLAIMED, memory=_NO_LIMIT, limits=True)
+    by_level: dict[tuple[Queue, int], list[Head]] = {}
     for head in heads:
-        by_level.setdefault(head.priority, []).append(head)
+        by_level.setdefault((head.queue, head.priority), []).append(head)
     published = 0
-    for priority, waiting in by_level.items():
-        if worker.publisher.waiting(stage, priority) == 0:
-            hints = [Hint(stage, head.job_id, head.name, priority) for head in waiting[:_HINTS_A_LEVEL]]
+    for (queue, priority), waiting in by_level.items():
+        if worker.publisher.waiting(queue, priority) == 0:
+            hints = [Hint(queue, head.job_id, head.name, priority) for head in waiting[:_HINTS_A_LEVEL]]
             worker.publisher.publish(*hints)
             published += len(hints)
     return published

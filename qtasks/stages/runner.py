@@ -11,12 +11,15 @@ from qtasks.errors import QTasksError, Unavailable
 from qtasks.lifecycle import Phase, Stage
 from qtasks.stages.batch import Batch, load
 from qtasks.stages.execute import execute, time_limit
+from qtasks.stages.measuring import measured
 from qtasks.stages.schedule import schedule
+from qtasks.stages.telling import at_stage, of_claim
 from qtasks.stages.validate import validate
 from qtasks.stages.worker import Worker
 from qtasks.store import claims, upkeep
 from qtasks.store.claims import Claim
 from qtasks.store.tables import jobs
+from qtasks.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ def work(worker: Worker, stage: Stage) -> list[str]:
     done: list[str] = []
     until = time.monotonic() + _AT_A_STRETCH_SECONDS
     while claim := worker.claim(stage):
-        with worker.holding(claim):
+        with worker.holding(claim), of_claim(worker, claim):
             _carry_out(worker, claim, hinted=not done)
         done += claim.ids
         if time.monotonic() > until:
@@ -58,7 +61,8 @@ def _carry_out(worker: Worker, claim: Claim, *, hinted: bool) -> None:
             claim = batch.claim
             if claim.stage is Stage.EXECUTION:
                 worker.leases.hold(claim, limit_seconds=time_limit(batch))
-            with nullcontext() if hinted else worker.shown(claim.stage, claim):
+            shown = nullcontext() if hinted else worker.shown(claim.stage, claim)
+            with at_stage(worker, claim), measured(claim), shown:
                 batch = _STAGES[claim.stage](worker, batch)
             hinted = False
     except Unavailable as error:
@@ -82,5 +86,7 @@ def _surprised(worker: Worker, claim: Claim, error: BaseException) -> None:
             guard = claims.guard(claim, claim.ids)
             claims.lost(tx, guard, together=len(claim.jobs), message=message, owner=claim.owner)
             ended = upkeep.end_hopeless(tx, max_takeovers=worker.settings.max_takeovers, where=jobs.c.id.in_(claim.ids))
+        metrics.LEASES_LOST.count(len(claim.jobs), cause="failed")
+        metrics.FAILURES.count(len(ended), reason="WorkerLost")
         worker.notifier.tell(dict.fromkeys(ended, Phase.FAILED))
-        worker.hand_over(claim, claim.stage)
+        worker.hint_of(claim.ids)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from qtasks.backends.sizing import Size
 from qtasks.circuits.sandbox import Checked
 from qtasks.errors import InvalidInput
-from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Stage
+from qtasks.lifecycle import ConditionStatus, ConditionType, Phase, Queue, Stage
 from qtasks.objects import keys
 from qtasks.stages.batch import RUNS, Batch, Item
 from qtasks.stages.check import Verdict, check
@@ -47,7 +47,7 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
             _take_up(worker, item, checked, passed[job_id])
             if prepared is not None:
                 item.prepared, item.analysis = prepared, {**(item.analysis or {}), RUNS: asdict(prepared.extent())}
-    stay = bool(passed) and worker.may_carry_on(batch.claim, Stage.SCHEDULING)
+    stay = bool(passed) and worker.may_carry_on(batch.claim, Queue.SCHEDULING)
     small = {job_id for job_id, size in passed.items() if size.small and not batch.items[job_id].job.alone}
     # What is large was only read together: each is a job of its own from here on, for whoever is free.
     carried = set(small or list(passed)[:1]) if stay else set()
@@ -64,7 +64,7 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
                 batch.claim,
                 ids,
                 Phase.SCHEDULING,
-                stage=Stage.SCHEDULING,
+                queue=Queue.SCHEDULING,
                 event=event,
                 also=[Event(Phase.SCHEDULING, "Carried on to scheduling.")] if keep else [],
                 conditions=[condition],
@@ -79,7 +79,7 @@ def validate(worker: Worker, batch: Batch) -> Batch | None:
     worker.tell_progress(list(held), Phase.SCHEDULING)
     worker.notifier.tell(dict.fromkeys(failed, Phase.FAILED))
     if left := held - carried:
-        worker.hand_over(batch.claim.only(left), Stage.SCHEDULING)
+        worker.hand_over(batch.claim.only(left), Queue.SCHEDULING)
     rest = batch.only(held & carried)
     return rest.replace(rest.claim.at(Stage.SCHEDULING)) if rest.items else None
 

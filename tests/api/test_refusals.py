@@ -191,9 +191,12 @@ def test_a_slow_client_holds_nothing(scene: Scene, strict: Api) -> None:
 
 
 def test_a_server_answers_to_its_own_names_only(strict: Api) -> None:
-    other = httpx.get(f"{strict.url}/healthz", headers={"Host": "evil.example"})
+    other = httpx.get(f"{strict.url}/openapi.json", headers={"Host": "evil.example"})
     assert problem(other) == (421, "InvalidInput", "HostNotAllowed")
-    assert httpx.get(f"{strict.url}/healthz", headers={"Host": "a.example.org:80"}).status_code == 200
+    assert httpx.get(f"{strict.url}/openapi.json", headers={"Host": "a.example.org:80"}).status_code == 200
+    # Kubernetes and Prometheus know a pod by its address alone.
+    for path in ("/healthz", "/metrics"):
+        assert httpx.get(f"{strict.url}{path}", headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
 def test_scripts_of_named_sites_may_use_the_api(strict: Api) -> None:

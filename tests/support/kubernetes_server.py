@@ -1,4 +1,5 @@
-"""A stand-in for a cluster's API server on a real socket: ConfigMaps, with what Kubernetes checks of them."""
+"""A stand-in for a cluster's API server on a real socket: ConfigMaps, with what Kubernetes checks of them, and
+Secrets to read."""
 
 from __future__ import annotations
 
@@ -13,17 +14,18 @@ from typing import Any
 import yaml
 
 TOKEN = "token-of-this-worker"
-_PATH = re.compile(r"/api/v1/namespaces/([a-z0-9-]+)/configmaps(?:/([a-z0-9.-]+))?")
+_PATH = re.compile(r"/api/v1/namespaces/([a-z0-9-]+)/(configmaps|secrets)(?:/([a-z0-9.-]+))?")
 _MAX_BYTES = 2**20
 
 
 class KubernetesServer:
     """Answers on a port of its own; `configmaps` has what was written, by (namespace, name), and `requests` the method,
-    path and content type of what came. `broken` makes it answer 503, `forbidden` 403."""
+    path and content type of what came. `broken` makes it answer 503, `forbidden` 403; `secrets` may be set."""
 
     def __init__(self, *namespaces: str) -> None:
         self.namespaces = set(namespaces)
         self.configmaps: dict[tuple[str, str], dict[str, Any]] = {}
+        self.secrets: dict[tuple[str, str], dict[str, Any]] = {}
         self.requests: list[tuple[str, str, str]] = []
         self.broken = self.forbidden = False
         self.lock = threading.Lock()
@@ -101,9 +103,13 @@ class _Handler(BaseHTTPRequestHandler):
         found = _PATH.fullmatch(path)
         if found is None:
             raise _Refused(404, "the server could not find the requested resource")
-        namespace, name = found[1], found[2]
+        namespace, kind, name = found[1], found[2], found[3]
         if namespace not in self.cluster.namespaces:
             raise _Refused(404, f'namespaces "{namespace}" not found')
+        if kind == "secrets":
+            if self.command != "GET" or (namespace, name) not in self.cluster.secrets:
+                raise _Refused(404, f'secrets "{name}" not found')
+            return 200, self.cluster.secrets[namespace, name]
         if self.command == "POST" and name is None:
             return 201, self._create(namespace, json.loads(body))
         known = self.cluster.configmaps.get((namespace, name))

@@ -8,8 +8,9 @@ from tests.support.stack import Process
 
 
 def pool_processes(worker: Process) -> list[int]:
-    """The pids of a worker's pool: the children of its main process that run Celery's own command line."""
+    """The pids of a worker's pool: the children of its main process that were forked, and so have its command line."""
     children = []
+    own = (Path("/proc") / str(worker.popen.pid) / "cmdline").read_text()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -18,6 +19,6 @@ def pool_processes(worker: Process) -> list[int]:
             command = (folder / "cmdline").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == worker.popen.pid and "workers.app" in command:
+        if parent == worker.popen.pid and command == own:
             children.append(int(folder.name))
     return children

@@ -135,12 +135,11 @@ def shared_stack(
     """
     settings = Settings(
         home=folder / "home",
-        database_url=postgres.database(f"t{uuid.uuid4().hex[:16]}"),
+        database_url=postgres.migrated(),
         broker_url=f"{redis_server.url.removesuffix('/0')}/{database}",
         **values,
     )
     stack = Stack(settings, folder)
-    stack.migrate()
     stack.worker(concurrency=concurrency)
     try:
         yield stack

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qtasks.config import Account, Config, Plan, load_config
 from qtasks.errors import InvalidInput
+from qtasks.resources.retention import Kept
 
 FULL = """
 accounts:
@@ -179,3 +180,38 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             load_config(file)
         except InvalidInput as error:
             assert error.reason == "InvalidConfig"
+
+
+def test_what_is_said_of_a_namespace_counts_before_what_is_said_of_all(tmp_path: Path) -> None:
+    text = """
+retention: {jobs: 90d, events: 30d, audit: 365d}
+tenants:
+  - {namespace: lab, retention: {jobs: 30d, objects: 12h, audit: forever}}
+  - {namespace: archive, retention: {jobs: forever}}
+  - {namespace: plain, weight: 2}
+"""
+    config, day = load(tmp_path, text), 86_400.0
+    assert config.kept("lab") == Kept(jobs=30 * day, events=30 * day, objects=day / 2, audit=None)
+    assert config.kept("archive") == Kept(jobs=None, events=30 * day, objects=None, audit=365 * day)
+    assert config.kept("plain") == config.kept("other") == config.kept(None)
+    assert config.kept(None) == Kept(jobs=90 * day, events=30 * day, objects=90 * day, audit=365 * day)
+    assert Config().kept("any") == Kept()
+
+
+def test_the_longest_that_any_namespace_keeps_objects(tmp_path: Path) -> None:
+    day = 86_400.0
+    for text, longest in [
+        ("{}", None),
+        ("retention: {objects: 3d}", 3 * day),
+        ("retention: {jobs: 2d, objects: 3d}", 2 * day),
+        ("retention: {jobs: 2d}\ntenants:\n  - {namespace: lab, retention: {jobs: 5d}}", 5 * day),
+        ("retention: {jobs: 2d}\ntenants:\n  - {namespace: lab, retention: {jobs: forever}}", None),
+        ("tenants:\n  - {namespace: lab, retention: {jobs: 2d}}", None),
+    ]:
+        assert load(tmp_path, text).longest_objects() == longest, text
+
+
+@pytest.mark.parametrize("written", ["0d", "-1d", "soon", "'0'", "''", "true", "[1d]", "never"])
+def test_a_length_of_time_that_is_none_is_refused(written: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"retention\.jobs.*more than zero seconds.*forever"):
+        load(tmp_path, f"retention: {{jobs: {written}}}")

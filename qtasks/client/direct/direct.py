@@ -126,8 +126,9 @@ class Direct:
 
     def redeliver(self, job_id: str) -> None:
         """Raises Forbidden for jobs of others, unless the caller is an operator."""
-        looking.row_of(self, job_id)
+        row = looking.row_of(self, job_id)
         self.guard.jobs(Verb.REDELIVER, [job_id])
+        looking.require_kept(row)
         source = self.guard.source(_who())
         with self.store.begin() as tx:
             outputs.again(tx, job_id, source=source)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from qtasks.config import Config, load_config
 from qtasks.costs.prices import PriceList, current_prices
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue
 from qtasks.notify import Notifier, Waiter
 from qtasks.objects import open_store
 from qtasks.queue import Hint, Publisher
@@ -102,4 +102,4 @@ class Installation:
     def hint_pollers(self) -> None:
         """Tell pollers that an account is due. Beat does so every few seconds anyway."""
         with suppress(Unavailable):
-            self.publisher.suggest(Hint(Stage.POLLING, "", "accounts", 6))
+            self.publisher.suggest(Hint(Queue.POLLING, "", "accounts", 6))

@@ -16,6 +16,7 @@ from qtasks.client.selector import parse_selector
 from qtasks.client.submission import is_id
 from qtasks.errors import Conflict, JobFailed, NotFound, QTasksError
 from qtasks.lifecycle import Phase
+from qtasks.results import timestamp
 from qtasks.store import jobs, provider_jobs, records
 
 if TYPE_CHECKING:
@@ -139,7 +140,19 @@ def stored_result(direct: Direct, job_id: str) -> bytes:
             hint="",
             details={"job_id": row.id, "phase": phase.value},
         )
+    require_kept(row)
     return result_bytes(direct.installation.objects, row)
+
+
+def require_kept(row: Any) -> None:
+    """Refuse what needs the result of a job whose result is kept no longer: NotFound (`ResultExpired`)."""
+    if row.result_expired_at is not None:
+        raise NotFound(
+            f"The result of job {row.name} was kept until {timestamp(row.result_expired_at)}, and is removed.",
+            reason="ResultExpired",
+            hint="How long a namespace keeps objects is said by `retention` in QTASKS_CONFIG. Run the job again.",
+            details={"job_id": row.id},
+        )
 
 
 def result_bytes(objects: ObjectStore, row: Any) -> bytes:

@@ -42,6 +42,7 @@ def new_job(
         sha256=None if data is None else hashlib.sha256(data).hexdigest(),
         # A circuit from Git has a commit of its own, known when it is fetched.
         git_commit=None if spec.circuit.source is CircuitSource.GIT else submission.git_commit,
+        kept_seconds=None if spec.ttl_after_finished is None else spec.ttl_after_finished.seconds,
     )
 
 

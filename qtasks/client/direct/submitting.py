@@ -11,11 +11,11 @@ from qtasks.client.direct.rows import new_job
 from qtasks.client.gateway import Handle
 from qtasks.client.submission import Submission
 from qtasks.errors import Conflict, Forbidden, Unavailable
-from qtasks.lifecycle import Stage
 from qtasks.queue import DEEP_ENOUGH, Hint
 from qtasks.resources import Metadata
 from qtasks.store import jobs
 from qtasks.store.jobs import Existing, NewJob
+from qtasks.telemetry import traces
 
 if TYPE_CHECKING:
     from qtasks.client.direct.installation import Installation
@@ -40,6 +40,7 @@ class Submitting:
         source: str,
     ) -> list[Handle]:
         """See `Gateway.submit`. `source`: who is named by the jobs' first event."""
+        began = traces.now()
         Metadata(namespace=namespace)  # refuses what is no name: it becomes part of object keys
         settings = self._installation.settings
         new = [
@@ -66,7 +67,11 @@ class Submitting:
             self._forget_inputs(new)
             raise
         self._forget_inputs([job for job in new if job.id in existing])
-        self._hint([job for job in new if job.id not in existing])
+        fresh = [job for job in new if job.id not in existing]
+        self._hint(fresh)
+        if traces.on():
+            each = {job.id: {"job": job.name, "namespace": namespace, "priority": job.priority} for job in fresh}
+            traces.submitted(each, since=began, source=source)
         return [_handle(job, existing.get(job.id)) for job in new]
 
     def _forget_inputs(self, unwanted: Iterable[NewJob]) -> None:
@@ -80,7 +85,7 @@ class Submitting:
         # When the broker is away the jobs are safe all the same: the reconciler publishes for them.
         with suppress(Unavailable):
             for job in fresh[: DEEP_ENOUGH * batch : batch]:
-                self._installation.publisher.suggest(Hint(Stage.VALIDATION, job.id, job.name, job.priority))
+                self._installation.publisher.suggest(Hint(job.queue, job.id, job.name, job.priority))
 
 
 def _handle(job: NewJob, existing: Existing | None) -> Handle:

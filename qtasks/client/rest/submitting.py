@@ -14,6 +14,7 @@ from qtasks.client.gateway import Document, Handle
 from qtasks.client.rest.transport import Transport
 from qtasks.client.submission import Submission
 from qtasks.errors import InvalidInput, QTasksError
+from qtasks.telemetry import traces
 
 _AT_ONCE = 1000
 _BYTES = 8 * 2**20
@@ -101,8 +102,8 @@ def _chunks(items: Sequence[_Item]) -> Iterator[list[_Item]]:
         yield chunk
 
 
-def _send(transport: Transport, chunk: Sequence[_Item], namespace: str, strict: bool) -> Iterator[Handle]:
-    first, headers = chunk[0], {}
+def _send(transport: Transport, chunk: Sequence[_Item], namespace: str, strict: bool) -> list[Handle]:
+    first, headers, began = chunk[0], traces.headers(), traces.now()
     if first.commit is not None:
         headers[COMMIT] = first.commit
     parameters = {"namespace": namespace, "strict": True if strict else None}
@@ -113,8 +114,11 @@ def _send(transport: Transport, chunk: Sequence[_Item], namespace: str, strict: 
         body = list_of([item.document for item in chunk]) | {"idempotencyKeys": [item.key for item in chunk]}
     answer = transport.post("/v1/jobs", body, repeatable=True, headers=headers, parameters=parameters)
     found = answer["items"] if answer.get("kind") == "List" else [answer]
-    for item, one in zip(chunk, found, strict=True):
-        yield _handle(one, item)
+    handles = [_handle(one, item) for item, one in zip(chunk, found, strict=True)]
+    if traces.on():
+        made = {made.id: {"job": made.name, "namespace": made.namespace} for made in handles if made.created}
+        traces.submitted(made, since=began)
+    return handles
 
 
 def list_of(documents: Sequence[Document]) -> Document:

@@ -24,6 +24,7 @@ from qtasks.store import accounts, alerts, jobs, ledger, moves, provider_jobs
 from qtasks.store.accounts import Visit
 from qtasks.store.claims import Claim, claimed
 from qtasks.store.records import Condition, Event
+from qtasks.telemetry import traces
 
 _ENDING_SECONDS = 60.0
 
@@ -60,7 +61,8 @@ def _complete(worker: Worker, visit: Visit, backend: RemoteBackend, row: Any, sa
         payload = next(jobs.payload(tx, [row.job_id]))
     item = item_of(claimed(full), payload)
     try:
-        outcome = backend.result(row.provider_job_id)
+        with traces.span("provider.result", [row.job_id], kind="client", account=row.account):
+            outcome = backend.result(row.provider_job_id)
         _check(outcome, item)
     except BackendError as error:
         failed = BackendError(error.message, reason=error.reason, hint=error.hint, heals=error.heals)
@@ -73,7 +75,8 @@ def _complete(worker: Worker, visit: Visit, backend: RemoteBackend, row: Any, sa
     data = encode(result)
     # One key per visit: a poller that lost the account must not write over the result of the one that has it.
     key = keys.result(item.job.namespace, row.job_id, visit.fence)
-    worker.objects.put(key, data)
+    with traces.span("result.store", [row.job_id], bytes=len(data)):
+        worker.objects.put(key, data)
     counts = result.summary()
     provenance = result.provenance
     entry = {

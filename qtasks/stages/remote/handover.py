@@ -107,7 +107,7 @@ def _park_again(worker: Worker, batch: Batch, item: Item, account: Account, erro
             batch.claim,
             [item.job.id],
             Phase.SCHEDULING,
-            stage=None,
+            queue=None,
             event=Event(error.reason, error.message, warning=True),
             conditions=[Condition(ConditionType.SCHEDULED, ConditionStatus.FALSE, error.reason, str(error))],
             keep=False,

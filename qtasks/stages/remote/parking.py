@@ -34,7 +34,7 @@ def park(worker: Worker, batch: Batch, item: Item, choice: Choice, account: Acco
                 batch.claim,
                 [item.job.id],
                 Phase.SCHEDULING,
-                stage=None,
+                queue=None,
                 event=Event("Scheduled", message),
                 conditions=conditions,
                 keep=False,

@@ -31,6 +31,7 @@ from qtasks.stages.remote.intent import compiled_for, intend, kept
 from qtasks.stages.remote.sessions import found_closed, session_for
 from qtasks.stages.worker import Worker
 from qtasks.store import claims, ledger, provider_jobs
+from qtasks.telemetry import traces
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ def _looked_up(worker: Worker, item: Item, backend: RemoteBackend, intent: Any) 
     """What there is of an attempt whose submission nobody saw the end of."""
     with worker.store.begin() as tx:
         provider_jobs.doubt(tx, intent.job_id, intent.attempt)
-    found = backend.find(intent.tag, since=_since(intent))
+    with traces.span("provider.find", [intent.job_id], kind="client", account=item.account):
+        found = backend.find(intent.tag, since=_since(intent))
     note_looked_up(worker, item, intent.tag, len(found))
     return found
 
@@ -93,7 +95,9 @@ def _looked_up(worker: Worker, item: Item, backend: RemoteBackend, intent: Any) 
 def _send(worker: Worker, item: Item, backend: RemoteBackend, order: Order) -> list[ProviderJob]:
     """Submit, once; the job that this made, or was found to have made when the answer was lost."""
     try:
-        return [ProviderJob(backend.submit(order), ProviderState.QUEUED)]
+        own = {item.job.id: {"account": item.account, "device": order.compiled.device}}
+        with traces.span("provider.submit", own, kind="client"):
+            return [ProviderJob(backend.submit(order), ProviderState.QUEUED)]
     except ProviderUnavailable as error:
         if not isinstance(error, Throttled):
             found = backend.find(order.tag, since=item.job.created_at - provider_jobs.CLOCKS_APART)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from qtasks.config import Account
 from qtasks.errors import Unavailable
-from qtasks.lifecycle import ConditionStatus, ConditionType, Stage
+from qtasks.lifecycle import ConditionStatus, ConditionType, Queue
 from qtasks.queue import Hint
 from qtasks.scheduling.allowance import Standing, Told, standing
 from qtasks.scheduling.pace import Bucket
@@ -98,4 +98,4 @@ def _scheduled(account: Account) -> Condition:
 def hint(worker: Worker, sent: Sequence[Any]) -> None:
     """Tell execution workers of jobs that were sent on. Lost hints are the reconciler's."""
     with suppress(Unavailable):
-        worker.publisher.publish(*(Hint(Stage.EXECUTION, job.id, job.name, job.priority) for job in sent))
+        worker.publisher.publish(*(Hint(Queue.PROVIDER, job.id, job.name, job.priority) for job in sent))

@@ -18,7 +18,7 @@ from qtasks.backends.catalogue import see_to_catalogue
 from qtasks.backends.protocol import BackendError, ProviderJob, ProviderState, RemoteBackend, Throttled
 from qtasks.config import Account
 from qtasks.errors import QTasksError, Unavailable
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue, Stage
 from qtasks.queue import Hint
 from qtasks.scheduling.pace import Waiting, jittered, next_poll_seconds, retry_seconds
 from qtasks.stages.remote.collection import end
@@ -26,9 +26,11 @@ from qtasks.stages.remote.keeping import kept
 from qtasks.stages.remote.overtime import end_overspent, end_overtime
 from qtasks.stages.remote.sessions import see_to_sessions
 from qtasks.stages.remote.turns import give_turns, hint
+from qtasks.stages.telling import of_row, polled
 from qtasks.stages.worker import Worker
 from qtasks.store import accounts, provider_jobs, upkeep
 from qtasks.store.accounts import Visit
+from qtasks.telemetry import logs, traces
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,11 @@ def poll(worker: Worker) -> list[str]:
 
 def _visit(worker: Worker, visit: Visit) -> None:
     """One visit, from claim to release; whatever goes wrong, the account is due again."""
+    with logs.about(account=visit.account, worker=worker.owner, stage=Stage.POLLING.value):
+        _visited(worker, visit)
+
+
+def _visited(worker: Worker, visit: Visit) -> None:
     try:
         with worker.store.read() as tx:
             provider = accounts.names(tx)[visit.account]
@@ -117,8 +124,9 @@ def _look_after(worker: Worker, visit: Visit, account: Account, backend: RemoteB
                 backend.cancel(row.provider_job_id)
                 with worker.store.begin() as tx:
                     provider_jobs.progress(tx, row.job_id, row.attempt, state="cancelling")
+    asked = traces.now()
     said = backend.statuses([row.provider_job_id for row in there], since=_oldest(there)) if there else {}
-    left = _follow(worker, visit, backend, there, said, until)
+    left = _follow(worker, visit, backend, there, said, until, asked)
     if left is None:
         return 0.0
     end_overtime(worker, backend, left, said)
@@ -134,11 +142,13 @@ def _apart(row: Any) -> Iterator[None]:
     """What nobody foresaw of one job is no reason to leave the others of its account alone: the next visit meets it
     again. Only a provider that does not answer ends a visit."""
     try:
-        yield
+        with of_row(row):
+            yield
     except Unavailable:
         raise
     except Exception:
-        log.exception("job %s attempt %d at %s cannot be seen to", row.job_id, row.attempt, row.account)
+        with of_row(row):
+            log.exception("job %s attempt %d at %s cannot be seen to", row.job_id, row.attempt, row.account)
 
 
 def _wanted(row: Any) -> bool:
@@ -174,10 +184,12 @@ def _follow(
     rows: Sequence[Any],
     said: Mapping[str, ProviderJob],
     until: float,
+    asked: int,
 ) -> list[Any] | None:
     """Take up what the provider said of each job; returns those that go on there, None when the time ran out."""
     standing = {row.provider_job_id: _said_of(row, said) for row in rows}
     left = [row for row in rows if not standing[row.provider_job_id].state.final]
+    polled(rows, standing, asked)
     _note(worker, left, standing)
     for row in rows:
         job = standing[row.provider_job_id]
@@ -185,7 +197,8 @@ def _follow(
             continue  # it goes on, or whoever submitted it has not let go of it yet
         if time.monotonic() > until:
             return None
-        with _apart(row):
+        spanned = {row.job_id: {"attempt": row.attempt, "account": row.account}}
+        with _apart(row), traces.span("collection", spanned, kind="consumer", worker=worker.owner):
             end(worker, visit, backend, row, job)
         with worker.store.begin() as tx:
             if not accounts.mine(tx, visit):
@@ -252,7 +265,7 @@ def _refresh(worker: Worker, account: Account, backend: RemoteBackend) -> float:
     with worker.store.begin() as tx:
         woken = upkeep.look_again(tx, "NoCandidate")
     with suppress(Unavailable):
-        worker.publisher.publish(*(Hint(Stage.SCHEDULING, row.id, row.name, row.priority) for row in woken))
+        worker.publisher.publish(*(Hint(Queue.SCHEDULING, row.id, row.name, row.priority) for row in woken))
     return fresh
 
 

@@ -91,7 +91,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_secret_is_read_as_kubernetes_mounts_it_and_its_repr_shows_no_value(folder: Path) -> None:
-    secret = read_secret(folder, namespace="default", name="lab")
+    secret = read_secret(Settings(secrets_dir=folder), namespace="default", name="lab")
     assert secret.values == {"token": "hunter2"}
     assert "hunter2" not in repr(secret)
 
@@ -99,7 +99,7 @@ def test_a_secret_is_read_as_kubernetes_mounts_it_and_its_repr_shows_no_value(fo
 def test_a_secret_of_another_namespace_is_not_there(folder: Path) -> None:
     for namespace, name in (("other", "lab"), ("default", "lab2")):
         with pytest.raises(NotFound) as error:
-            read_secret(folder, namespace=namespace, name=name)
+            read_secret(Settings(secrets_dir=folder), namespace=namespace, name=name)
         assert error.value.reason == "SecretNotFound"
 
 
@@ -107,14 +107,14 @@ def test_a_secret_of_another_namespace_is_not_there(folder: Path) -> None:
 def test_a_name_that_leads_elsewhere_is_refused(folder: Path, name: str) -> None:
     for asked in ({"namespace": name, "name": "lab"}, {"namespace": "default", "name": name}):
         with pytest.raises(InvalidInput) as error:
-            read_secret(folder, **asked)
+            read_secret(Settings(secrets_dir=folder), **asked)
         assert error.value.reason == "InvalidSecret"
 
 
 def test_a_value_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "default" / "lab" / "password").write_bytes(b"\xff")
     with pytest.raises(InvalidInput, match="not text"):
-        read_secret(folder, namespace="default", name="lab")
+        read_secret(Settings(secrets_dir=folder), namespace="default", name="lab")
 
 
 def test_hosts_that_cannot_be_read_are_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:

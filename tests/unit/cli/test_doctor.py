@@ -21,10 +21,10 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_on_a_machine_where_nothing_runs_yet_nothing_fails(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "-o", "json"])
     assert result.exit_code == 0, result.output
-    found = {one["part"]: one["ok"] for one in json.loads(result.stdout)["items"]}
-    assert (found["database"], found["broker"], found["objects"]) == (None, None, None)
-    assert found["git"] is True
-    assert all(ok for part, ok in found.items() if part.startswith("sandbox: "))
+    found = {one["part"]: one["mark"] for one in json.loads(result.stdout)["items"]}
+    assert (found["database"], found["broker"], found["objects"]) == ("-", "-", "-")
+    assert found["git"] == "ok"
+    assert {mark for part, mark in found.items() if part.startswith("sandbox: ")} == {"ok"}
     assert len(found) > 10
     assert not (tmp_path / "home").exists()
 
@@ -34,8 +34,17 @@ def test_what_fails_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("QTASKS_SANDBOX_SOCKET", str(tmp_path / "nobody"))
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 5
-    assert "FAILS  The database is at schema none" in result.stdout
+    assert "fail  The database is at schema none" in result.stdout
     assert "Run `qtasks db upgrade`" in result.stdout
     assert "Redis does not answer" in result.stdout
     assert f"No sandbox answers at {tmp_path}/nobody" in result.stdout
-    assert result.stderr.startswith("qtasks: 3 of 6 parts fail: database, broker, sandbox.")
+    assert result.stderr.startswith("qtasks: 3 of 7 parts fail: schema, broker, sandbox.")
+
+
+def test_what_is_set_wrongly_has_an_exit_code_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("accounts: none")
+    monkeypatch.setenv("QTASKS_CONFIG", str(tmp_path / "config.yaml"))
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 2, result.output
+    assert "wrong" in result.stdout and result.stderr.startswith("qtasks: 1 of ")
+    assert "[PartsSetWrongly]" in result.stderr

@@ -11,6 +11,7 @@ from qtasks.api.page.views import jobs as choices
 from qtasks.api.page.views.fields import Fields, by_field
 from qtasks.api.page.visit import Visit
 from qtasks.errors import Conflict, Forbidden, InvalidInput
+from qtasks.telemetry import metrics
 
 _FIRST = """OPENQASM 3.0;
 include "stdgates.inc";
@@ -39,6 +40,7 @@ def send(visit: Visit) -> Response:
     except (InvalidInput, Conflict, Forbidden) as error:
         if problems.status_of(error) == 401:
             raise
+        metrics.REJECTIONS.count(reason=error.reason)
         return _form(visit, fields, by_field(error), once, problems.status_of(error))
     return visit.go(f"/jobs/{handle.id}")
 

@@ -1,0 +1,1 @@
+"""What processes say of themselves: metrics, lines of log, traces."""
