@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import update
 
 from qtasks.circuits.formats import dump
-from qtasks.lifecycle import Stage
+from qtasks.lifecycle import Queue, Stage
 from qtasks.results import JobResult, encode
 from qtasks.settings import Settings
 from qtasks.stages.aftercare import see_to
@@ -32,7 +32,7 @@ class Desk:
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
-        identity = Identity.of(settings, "desk", [Stage.POLLING], settings.home_path)
+        identity = Identity.of(settings, "desk", [Queue.POLLING], settings.home_path)
         return cls(Worker.open(settings, identity))
 
     @property

@@ -140,7 +140,7 @@ from qtasks.secrets import read_secret
 output, settings, size = json.loads(sys.argv[1]), Settings(**json.loads(sys.argv[2])), int(sys.argv[3])
 secret = None
 if "credentials" in output:
-    secret = read_secret(settings.secrets, namespace="default", name="place").values
+    secret = read_secret(settings, namespace="default", name="place").values
 for number in range(1000):
     means = Means(settings, secret, asker(settings, ends=time.monotonic() + 20))
     job = Delivery("default", "job", output["location"], output.get("path"), "name", "json", "2026-01-02")
