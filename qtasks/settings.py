@@ -7,20 +7,39 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from qtasks.errors import InvalidInput
+from qtasks.setting_files import read_files
+
+_FILES = "from files"
+"""What was read from files, on its way from its source to the settings; no variable can have this name."""
 
 _SOURCE_HOST = re.compile(r"((\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
-    """The options of one process; `Settings()` reads the environment, keyword arguments override it."""
+    """The options of one process; `Settings()` reads the environment, keyword arguments override it.
+
+    `QTASKS_<SETTING>_FILE` names a file that holds the value of any of them. Raises ValidationError, and InvalidInput
+    (`InvalidSettings`) where a file cannot be read.
+    """
 
     model_config = SettingsConfigDict(env_prefix="QTASKS_", frozen=True, extra="ignore")
+
+    _from_files: dict[str, tuple[Path, Any]] = PrivateAttr(default_factory=dict)
+    """Settings that were read from files, by name: the file, and the value as it was then."""
 
     home: Path = Field(Path("~/.qtasks"), description="Folder of the embedded default: database, Redis, objects, logs.")
     database_url: str = Field(
@@ -85,6 +104,13 @@ class Settings(BaseSettings):
         description="Seconds a job may wait unclaimed before its hint is taken for lost and published again.",
     )
 
+    retention_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds between looks for what is to be kept no longer: see docs/retention.md. A look takes about "
+        "ten seconds at most; what is left is for the next one.",
+    )
+
     # Jobs at a provider.
     poll_seconds: float = Field(
         5.0,
@@ -105,12 +131,29 @@ class Settings(BaseSettings):
     )
 
     # The worker.
+    stop_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="Seconds that SIGTERM lets a worker's running jobs go on; what has not ended then is for another "
+        "worker. Whoever stops workers waits 20 s longer before SIGKILL (terminationGracePeriodSeconds, "
+        "stop_grace_period).",
+    )
+    deliver_at_once: bool = Field(
+        True,
+        description="Whether the worker that completes a job also delivers its output (`spec.output`). False: only "
+        "`polling` workers do, a few seconds later, so that execution needs no way out of its network.",
+    )
     worker_memory: str = Field(
         "",
         description="Memory one worker may give to simulation, such as `16Gi`; empty: 80 % of the machine or cgroup.",
     )
     worker_threads: int = Field(
         0, ge=0, description="Threads that the simulations of one worker share; 0: as many as it may run on."
+    )
+    simulator_gpu: bool = Field(
+        False,
+        description="Whether simulations run on a GPU where Aer can; what it cannot, or has no room for, runs on the "
+        "processors. It takes Aer's CUDA build (the image worker-gpu, where it is on).",
     )
     simulator_rate: Decimal = Field(
         Decimal(0), ge=0, description="US dollars charged for a second of simulation; 0: free."
@@ -157,8 +200,8 @@ class Settings(BaseSettings):
     # Circuits that are fetched, and the secrets that this may need.
     secrets_dir: Path | None = Field(
         None,
-        description="Folder of secrets, `<namespace>/<name>/<key>`; empty: one in the home. A job reaches only those "
-        "of its own namespace.",
+        description="Folder of secrets, `<namespace>/<name>/<key>`; empty: the cluster's in a pod and where KUBECONFIG "
+        "is set, else a folder in the home. A job reaches only those of its own namespace.",
     )
     source_hosts: str = Field(
         "",
@@ -199,7 +242,7 @@ class Settings(BaseSettings):
         "",
         description="Host names that requests may be addressed to, with commas between, `*.example.org` for all below; "
         "`*`: any. Empty: in the embedded stack those of loopback, so that no page reaches it by a name of its own; "
-        "else any.",
+        "else any. Probes and `/metrics` are answered under any but in the embedded stack.",
     )
     api_cors_origins: str = Field(
         "",
@@ -219,6 +262,72 @@ class Settings(BaseSettings):
         15.0, gt=0, description="Seconds that a client may take to send its headers, and between two parts of a body."
     )
     flower_url: str = Field("", description="Address of Flower for the link on the page; empty: no link.")
+    flower_auth_file: Path | None = Field(
+        None,
+        description="File of those who may use Flower, `user:password` a line; empty: anybody who reaches it, and then "
+        "`qtasks flower` listens on loopback alone.",
+    )
+
+    # The Kubernetes operator.
+    operator_namespaces: str = Field(
+        "",
+        description="Namespaces whose resources `qtasks operator` serves, with commas between; its Role has to be "
+        "bound in each. Empty: all, which takes a ClusterRole.",
+    )
+
+    # Metrics and probes.
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address that workers and beat answer `/metrics`, `/healthz` and `/readyz` on."
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of that address, one for each worker and beat; 0: none, and nothing is counted. The API has "
+        "all three on its own port.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Token that `/metrics` asks for, of the API too, as `Authorization: Bearer …`; empty: whoever "
+        "reaches it may read it. Never shown.",
+    )
+    probe_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds that a worker or beat may make no progress before its `/healthz` says 503, and whoever "
+        "looks after it starts it again. Shorter: a loaded machine looks hung.",
+    )
+
+    # What processes say of themselves.
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="Form of the lines on stderr: `json`, `text`, or `auto`: text on a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level of the lines on stderr. `debug` tells of every message and every request."
+    )
+    traces: bool = Field(
+        False,
+        description="Whether each job is traced, with `qtasks[otel]`; where spans go is said by OpenTelemetry's own "
+        "OTEL_* variables. See docs/logs.md.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *others: Any, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keyword arguments, then the environment's values, then its files."""
+        assert isinstance(init_settings, InitSettingsSource), "pydantic-settings makes it so"
+        asked = [name for name in cls.model_fields if name not in init_settings.init_kwargs]
+        files = InitSettingsSource(settings_cls, {_FILES: read_files(os.environ, asked)})
+        return init_settings, sources["env_settings"], files
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_files(cls, values: dict[str, Any], validated: ModelWrapValidatorHandler[Self]) -> Self:
+        files = values.pop(_FILES, {})
+        found = validated(values | {name: text for name, (_, text) in files.items()})
+        found._from_files = {name: (path, getattr(found, name)) for name, (path, _) in files.items()}
+        return found
 
     @model_validator(mode="before")
     @classmethod
@@ -303,10 +412,21 @@ class Settings(BaseSettings):
         return self.secrets_dir or self.home_path / "secrets"
 
     def environment(self) -> dict[str, str]:
-        """These settings as environment variables, for the processes that this one starts."""
-        values = self.model_dump(mode="json", exclude_defaults=True, exclude={"api_token"})
+        """These settings as environment variables, for the processes that this one starts, beside its own variables.
+
+        What was read from a file is read there again: a secret is not put into an environment.
+        """
+        values = self.model_dump(mode="json", exclude_defaults=True, exclude={"api_token", "metrics_token"})
         values["home"] = str(self.home_path)
-        return {f"QTASKS_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+        named = {}
+        for name in set(values) | set(self._from_files):
+            path, read = self._from_files.get(name, (None, None))
+            if path is not None and getattr(self, name) == read:
+                values.pop(name, None)
+                named[f"QTASKS_{name.upper()}_FILE"] = str(path.absolute())
+            elif f"QTASKS_{name.upper()}_FILE" in os.environ:
+                named[f"QTASKS_{name.upper()}_FILE"] = ""  # else the child would have both, and refuse to start
+        return named | {f"QTASKS_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
 
 def runtime_dir(home: Path) -> Path:
