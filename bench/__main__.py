@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import api, history, large, latency, polling, report, submit, submit_many, validation
+from bench import api, footprint, history, large, latency, polling, report, submit, submit_many, validation
 from bench.figures import Figure
 from bench.system import Options, System
 
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "validation": validation.run,
     "polling": polling.run,
     "api": api.run,
+    "footprint": footprint.run,
 }
 
 

@@ -1,0 +1,1 @@
+"""The whole of a production installation as local processes."""
