@@ -36,12 +36,14 @@ lint: setup
 	@$(RUN)ruff check --quiet .
 	@$(RUN)ruff format --quiet --check .
 	@$(RUN)python -m tools.reference --check
+	@$(RUN)python -m tools.rendered --check
 
 types: setup
 	@$(RUN)mypy
 
-docs: setup  ## The references that are generated from the code.
+docs: setup  ## The references and manifests that are generated; manifests where there is kubectl.
 	@$(RUN)python -m tools.reference
+	@$(RUN)python -m tools.rendered
 
 bench: setup  ## Every benchmark, with its peer; writes docs/benchmarks.md.
 	@$(RUN)python -m bench --write docs/benchmarks.md
@@ -55,7 +57,9 @@ unit: setup
 system: setup
 	@$(RUN)pytest -m "system and not needs_packages and not long" -n 3 --dist loadfile --no-loadscope-reorder
 
-test-system: setup  ## What also needs root and Debian's openssh-server and openssh-client; fails where they are missing.
+# Sources: openssh-server, openssh-client. Alert rules: prometheus.
+# Images: buildah, debootstrap, Docker Compose 2 (docs/images.md), and the network.
+test-system: setup  ## What also needs root and Debian's packages; fails where they are missing.
 	@$(RUN)pytest -m needs_packages
 
 faults: setup  ## Long runs of killed processes and lost answers.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from qtasks.settings import Settings
+from tests.support.house import QUICK, House
 from tests.support.servers import Postgres, Redis
 from tests.support.stack import Stack
 
@@ -52,7 +53,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> str:
-    return postgres.database(f"t{uuid.uuid4().hex[:16]}")
+    """An up-to-date database without a row."""
+    return postgres.migrated()
 
 
 @pytest.fixture
@@ -69,3 +71,37 @@ def make_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     yield make
     for stack in made:
         stack.close()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    redis = Redis(folder / "redis")
+    redis.start()
+    settings = Settings(
+        home=folder / "home",
+        database_url=postgres.migrated(),
+        broker_url=redis.url,
+        simulator_rate="1.60",
+        source_hosts="127.0.0.1",
+        source_http=True,
+        **QUICK,
+    )
+    stack = Stack(settings, folder)
+    yield House(stack, redis)
+    stack.close()
+    redis.stop()
+
+
+@pytest.fixture
+def house(standing: House) -> Iterator[House]:
+    """What `quick_stack` is, with a price of simulators and sources on loopback; one for the tests of all modules."""
+    yield standing
+    standing.tidy()
+
+
+@pytest.fixture(scope="module")
+def watched(standing: House) -> Iterator[None]:
+    """The house has beat and the worker of its tasks while a module's tests run."""
+    with standing.watched():
+        yield

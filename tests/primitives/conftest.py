@@ -1,29 +1,26 @@
-"""One stack for all that runs: its own Redis, one worker."""
+"""One worker for all that runs."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from qtasks.client import Client
-from tests.support.servers import Postgres, Redis
-from tests.support.stack import Stack, shared_stack
+from tests.support.house import House
+from tests.support.stack import Stack
+
+
+@pytest.fixture
+def stack(house: House) -> Stack:
+    house.workers(1)
+    return house.stack
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("primitives")
-    (folder / "redis").mkdir()
-    redis = Redis(folder / "redis")
-    redis.start()
-    try:
-        with shared_stack(folder, postgres, redis, 0) as shared:
-            yield shared
-    finally:
-        redis.stop()
+def _client(standing: House) -> Client:
+    return standing.stack.client()
 
 
-@pytest.fixture(scope="session")
-def client(stack: Stack) -> Client:
-    return stack.client()
+@pytest.fixture
+def client(stack: Stack, _client: Client) -> Client:
+    """A client in namespace `default`, as programs have it that say nothing else."""
+    return _client

@@ -35,6 +35,7 @@ from qtasks.backends.protocol import (
 from qtasks.circuits.formats import dump
 from qtasks.config import Account
 from qtasks.results import SamplerPubResult
+from qtasks.telemetry import exposition, metric
 from tests.support.braket_server import DM1, GARNET, RETIRED, SV1, BraketServer
 from tests.support.braket_tasks import Task
 
@@ -745,3 +746,17 @@ def test_making_one_imports_no_sdk_and_polling_only_boto3(server: BraketServer, 
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
     assert server.count() == 2
+
+
+def test_requests_are_counted_by_what_came_of_them(server: BraketServer, braket: BraketBackend) -> None:
+    metric.switch_on()
+    try:
+        server.throttle("POST", SEARCH, times=1)
+        with pytest.raises(Throttled):
+            braket.find("qt-none", since=LONG_AGO)
+        braket.find("qt-none", since=LONG_AGO)
+        counted = [line for line in exposition.text().decode().splitlines() if "requests_total{" in line]
+    finally:
+        metric.switch_off()
+    by_outcome = {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in counted}
+    assert by_outcome == {"429": 1, "2xx": server.count() - 1}

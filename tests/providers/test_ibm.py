@@ -36,6 +36,7 @@ from qtasks.circuits.formats import dump, load_canonical
 from qtasks.config import Account
 from qtasks.errors import QTasksError
 from qtasks.results import SamplerPubResult as PubResult
+from qtasks.telemetry import exposition, metric
 from tests.support.ibm_server import IBMServer
 from tests.support.servers import eventually
 
@@ -760,3 +761,18 @@ def test_a_forked_process_has_a_connection_of_its_own(backend: IBMBackend, serve
     seen = [answers.get() for _ in children]
     assert mine == {5}
     assert sorted(pending for one in seen for _, pending in one) == [0, 5]
+
+
+def test_requests_are_counted_by_what_came_of_them(backend: IBMBackend, server: IBMServer) -> None:
+    metric.switch_on()
+    try:
+        server.throttle()
+        with pytest.raises(Throttled):
+            backend.devices()
+        server.clear_faults()
+        backend.devices()
+        counted = [line for line in exposition.text().decode().splitlines() if "requests_total{" in line]
+    finally:
+        metric.switch_off()
+    by_outcome = {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in counted}
+    assert by_outcome == {"429": 1, "2xx": server.count() - 1}

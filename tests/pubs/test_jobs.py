@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,27 +14,15 @@ from qtasks.errors import InvalidInput, JobFailed
 from qtasks.results import EstimatorPubResult, SamplerPubResult, decode, encode
 from tests.pubs.payloads import exact, fixed, job, observables, payload, pub, qpy, turned
 from tests.support import insides
-from tests.support.servers import Postgres, Redis
-from tests.support.stack import Stack, own_namespace, shared_stack
+from tests.support.house import House
 
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("pubs")
-    redis = Redis(folder)
-    redis.start()
-    try:
-        with shared_stack(folder, postgres, redis, 0) as stack:
-            yield stack
-    finally:
-        redis.stop()
-
-
 @pytest.fixture
-def client(stack: Stack) -> Client:
-    return stack.client(own_namespace())
+def client(house: House) -> Client:
+    house.workers(1)
+    return house.client()
 
 
 GRID = np.linspace(0.1, 1.3, 12).reshape(2, 3, 2)

@@ -1,4 +1,4 @@
-"""Stacks whose leases are short, so that tests of what happens after them are too."""
+"""A stack whose leases are short, for a test that wants its own."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.house import QUICK
 from tests.support.stack import Stack
-
-QUICK = {
-    "lease_seconds": 3.0,
-    "heartbeat_seconds": 0.5,
-    "reconcile_seconds": 1.0,
-    "worker_threads": 1,
-}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -17,13 +17,16 @@ from qtasks.errors import JobFailed
 from qtasks.settings import Settings
 from qtasks.stages.cache import ENTRY_BYTES, ValidationCache
 from tests.support.circuits import BELL_QASM, BELL_SOURCE, small_qasm
+from tests.support.house import House
 from tests.support.servers import Redis
-from tests.support.stack import Stack
+from tests.support.stack import own_namespace
 
 pytestmark = pytest.mark.system
 
 DICE = "import random, time\nprint(random.random(), time.time())\n" + BELL_SOURCE
 """A source that prints something else whenever it is run."""
+KEPT = "qtasks:validated:*"
+"""The names of all entries."""
 KEY = b"k" * 32
 REFUSED = Rejected("", "InvalidSyntax", "No.")
 
@@ -52,10 +55,13 @@ def keep(cache: ValidationCache, asked: list[Source]) -> None:
 
 
 @pytest.fixture
-def client(make_stack: Callable[..., Stack], postgres_url: str, redis_url: str) -> Client:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url)
-    stack.worker()
-    return stack.client()
+def client(house: House) -> Client:
+    """A client of a queue whose cache is empty."""
+    house.workers(1)
+    with house.redis.client() as server:
+        for name in server.keys(KEPT):
+            server.delete(name)
+    return house.client()
 
 
 def printed(job: Job) -> str:
@@ -75,7 +81,7 @@ def from_the_cache(job: Job) -> bool:
     return said.pop()
 
 
-def test_a_source_is_run_once_for_each_namespace(client: Client, redis_url: str) -> None:
+def test_a_source_is_run_once_for_each_namespace(client: Client, house: House) -> None:
     first = client.submit(DICE, seed_simulator=42)
     assert not from_the_cache(first)
     again = client.submit(DICE, seed_simulator=42, shots=2048)
@@ -83,12 +89,12 @@ def test_a_source_is_run_once_for_each_namespace(client: Client, redis_url: str)
     assert from_the_cache(again)
     assert sum(again.result(60).get_counts().values()) == 2048
     assert again.result().provenance.circuit_hash == first.result().provenance.circuit_hash
-    stranger = client.submit(DICE, namespace="other", seed_simulator=42)
+    stranger = client.submit(DICE, namespace=own_namespace(), seed_simulator=42)
     assert printed(stranger) != printed(first)
     assert not from_the_cache(stranger)
 
-    with raw(redis_url) as server:
-        [one, other] = server.keys("qtasks:validated:*")
+    with raw(house.redis.url) as server:
+        [one, other] = server.keys(KEPT)
         assert 0 < server.ttl(one) <= 86_400
         # Both were signed by a worker, but neither for the place that it lies in now.
         entries = server.mget(one, other)
@@ -97,13 +103,13 @@ def test_a_source_is_run_once_for_each_namespace(client: Client, redis_url: str)
     assert printed(exchanged) not in (printed(first), printed(stranger))
     assert not from_the_cache(exchanged)
 
-    with raw(redis_url) as server:
-        for name in server.keys("qtasks:validated:*"):
+    with raw(house.redis.url) as server:
+        for name in server.keys(KEPT):
             server.set(name, b"\x80garbage" * 20)
     assert not from_the_cache(client.submit(DICE, seed_simulator=42))
 
 
-def test_refusals_that_will_come_again_and_other_formats_are_kept_too(client: Client, redis_url: str) -> None:
+def test_refusals_that_will_come_again_and_other_formats_are_kept_too(client: Client, house: House) -> None:
     for _ in range(2):
         with pytest.raises(JobFailed) as failure:
             client.submit("qc = (").result(60)
@@ -113,25 +119,25 @@ def test_refusals_that_will_come_again_and_other_formats_are_kept_too(client: Cl
         assert failure.value.reason == "SourceError"
     counts = [client.submit(BELL_QASM, seed_simulator=1).result(60).get_counts() for _ in range(2)]
     assert counts[0] == counts[1]
-    with raw(redis_url) as server:
-        assert len(server.keys("qtasks:validated:*")) == 2
+    with raw(house.redis.url) as server:
+        assert len(server.keys(KEPT)) == 2
 
 
-def test_a_large_batch_is_neither_looked_up_nor_kept(client: Client, redis_url: str) -> None:
+def test_a_large_batch_is_neither_looked_up_nor_kept(client: Client, house: House) -> None:
     jobs = client.submit_many([small_qasm(number) for number in range(100)])
     client.wait(jobs, timeout=60)
     assert all(job.done() for job in jobs)
-    with raw(redis_url) as server:
-        assert len(server.keys("qtasks:validated:*")) < 20
+    with raw(house.redis.url) as server:
+        assert len(server.keys(KEPT)) < 20
 
 
-def test_without_entries_every_source_is_run(
-    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
-) -> None:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url, validation_cache_entries=0)
-    stack.worker()
-    client = stack.client()
-    assert printed(client.submit(DICE)) != printed(client.submit(DICE))
+def test_without_entries_every_source_is_run(house: House) -> None:
+    client = house.client()
+    with house.paused():
+        jobs = [client.submit(DICE) for _ in range(3)]
+        worker = house.stack.worker(QTASKS_VALIDATION_CACHE_ENTRIES="0")
+        assert len({printed(job) for job in jobs}) == 3
+        worker.stop()
 
 
 def test_what_is_kept_is_found_and_expires(cache: ValidationCache, redis_url: str) -> None:

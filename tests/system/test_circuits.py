@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3, qpy
-from qiskit.transpiler import generate_preset_pass_manager
+from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
 from qtasks.client import Client
 from qtasks.errors import JobFailed
 from qtasks.lifecycle import Phase
 from tests.support.circuits import BELL_QASM, BELL_SOURCE, bell, small_qasm
-from tests.support.servers import Postgres, Redis, eventually
-from tests.support.stack import Stack, shared_stack
+from tests.support.house import House
+from tests.support.servers import eventually
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.system
 
@@ -24,20 +26,25 @@ CIRCUITS = sorted((Path(__file__).parents[1] / "data" / "circuits").glob("*.qasm
 INVALID = "vqe_uccsd_n4"
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Client]:
-    with shared_stack(tmp_path_factory.mktemp("circuits"), postgres, redis_server, 5, concurrency=2) as stack:
-        yield stack.client()
+@pytest.fixture
+def client(house: House) -> Client:
+    house.workers(2)
+    return house.client()
 
 
 def directly(
     circuit: QuantumCircuit, *, seed: int, level: int = 1, shots: int = 1024, **options: object
 ) -> dict[str, int]:
     """The counts of Aer by itself: same level, method, seed and shots."""
-    manager = generate_preset_pass_manager(level, AerSimulator(**options))
-    return dict(
-        AerSimulator(**options).run(manager.run(circuit), shots=shots, seed_simulator=seed).result().get_counts()
-    )
+    simulator = AerSimulator(**options)
+    compiled = pass_manager(level, **options).run(circuit)
+    return dict(simulator.run(compiled, shots=shots, seed_simulator=seed).result().get_counts())
+
+
+@cache
+def pass_manager(level: int, **options: object) -> StagedPassManager:
+    """What transpiles; it takes longer to make than most of these circuits to run."""
+    return generate_preset_pass_manager(level, AerSimulator(**options))
 
 
 def test_the_suite_gives_exactly_the_counts_of_aer_alone(client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,12 @@ from qtasks.lifecycle import Phase
 from qtasks.resources import QiskitJob
 from tests.support import insides
 from tests.support.circuits import BELL_QASM, BELL_SOURCE, bell, heavy, small_qasm
+from tests.support.house import House
 from tests.support.processes import pool_processes
 from tests.support.servers import eventually
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("watched")]
 
 
 def running(job: Job) -> None:
@@ -32,12 +32,13 @@ def spec(code: str = BELL_SOURCE, **parts: object) -> QiskitJob:
     return QiskitJob(spec={"circuit": {"source": "inline", "code": code}, **parts})
 
 
-def test_a_waiting_job_is_cancelled_for_good(quick_stack: Stack) -> None:
-    client = quick_stack.client()
-    job = client.submit(bell())
-    assert job.cancel()
-    assert not job.cancel()
-    quick_stack.worker()
+def test_a_waiting_job_is_cancelled_for_good(house: House) -> None:
+    house.workers(1)
+    client = house.client()
+    with house.paused():
+        job = client.submit(bell())
+        assert job.cancel()
+        assert not job.cancel()
     other = client.submit(bell())
     other.result(30)
     assert job.status() is Phase.CANCELLED
@@ -46,9 +47,9 @@ def test_a_waiting_job_is_cancelled_for_good(quick_stack: Stack) -> None:
     assert failure.value.reason == "Cancelled"
 
 
-def test_a_running_simulation_is_stopped_and_its_worker_takes_the_next_job(quick_stack: Stack) -> None:
-    quick_stack.worker()
-    client = quick_stack.client()
+def test_a_running_simulation_is_stopped_and_its_worker_takes_the_next_job(house: House) -> None:
+    house.workers(1)
+    client = house.client()
     job = client.submit(heavy(20, 2000), shots=10)
     running(job)
     assert job.cancel()
@@ -56,21 +57,22 @@ def test_a_running_simulation_is_stopped_and_its_worker_takes_the_next_job(quick
     assert job.status() is Phase.CANCELLED
 
 
-def test_a_job_between_stages_is_cancelled(quick_stack: Stack) -> None:
-    worker = quick_stack.worker("validation")
-    client = quick_stack.client()
-    job = client.submit(bell())
-    eventually(lambda: job.status() is Phase.SCHEDULING, what="validation")
-    assert job.cancel()
-    worker.stop()
-    quick_stack.worker()
+def test_a_job_between_stages_is_cancelled(house: House) -> None:
+    house.workers(1)
+    client = house.client()
+    with house.paused():
+        worker = house.stack.worker("validation")
+        job = client.submit(bell())
+        eventually(lambda: job.status() is Phase.SCHEDULING, what="validation")
+        assert job.cancel()
+        worker.stop()
     client.submit(bell()).result(30)
     assert job.status() is Phase.CANCELLED
 
 
-def test_a_simulation_ends_at_its_time_limit(quick_stack: Stack) -> None:
-    quick_stack.worker()
-    client = quick_stack.client()
+def test_a_simulation_ends_at_its_time_limit(house: House) -> None:
+    house.workers(1)
+    client = house.client()
     code = "from qiskit import QuantumCircuit\nqc = QuantumCircuit(20)\nfor k in range(600):\n    qc.rx(k, range(20))\n"
     code += "    for q in range(19):\n        qc.cx(q, q + 1)\nqc.measure_all()\n"
     job = client.submit(spec(code, timeouts={"execution": "2s"}, execution={"shots": 10}))
@@ -80,34 +82,33 @@ def test_a_simulation_ends_at_its_time_limit(quick_stack: Stack) -> None:
     assert client.submit(bell()).result(30).get_counts()
 
 
-def test_a_source_that_never_ends_fails_at_its_validation_timeout(quick_stack: Stack) -> None:
-    quick_stack.worker()
-    client = quick_stack.client()
+def test_a_source_that_never_ends_fails_at_its_validation_timeout(house: House) -> None:
+    house.workers(1)
+    client = house.client()
     job = client.submit(spec("while True:\n    pass\n", timeouts={"validation": "1s"}))
     with pytest.raises(JobFailed) as failure:
         job.result(60)
     assert failure.value.reason == "ValidationTimeout"
 
 
-def test_a_job_whose_total_time_runs_out_is_ended_wherever_it_is(quick_stack: Stack) -> None:
-    quick_stack.control()
-    client = quick_stack.client()
-    job = client.submit(spec(timeouts={"total": "500ms"}))
-    with pytest.raises(JobFailed) as failure:
-        job.result(30)
+def test_a_job_whose_total_time_runs_out_is_ended_wherever_it_is(house: House) -> None:
+    client = house.client()
+    with house.paused():
+        job = client.submit(spec(timeouts={"total": "500ms"}))
+        with pytest.raises(JobFailed) as failure:
+            job.result(30)
     assert failure.value.reason == "TotalTimeout"
 
 
-def test_a_failure_that_may_heal_is_retried_by_its_policy(quick_stack: Stack) -> None:
-    quick_stack.control()
-    worker = quick_stack.worker()
-    client = quick_stack.client()
-    code = "from qiskit import QuantumCircuit\nqc = QuantumCircuit(26)\nqc.rx(0.5, range(26))\n"
-    code += "for q in range(25):\n    qc.cx(q, q + 1)\nqc.measure_all()\n"
+def test_a_failure_that_may_heal_is_retried_by_its_policy(house: House) -> None:
+    [worker] = house.workers(1)
+    client = house.client()
+    code = "from qiskit import QuantumCircuit\nqc = QuantumCircuit(24)\nqc.rx(0.5, range(24))\n"
+    code += "for q in range(23):\n    qc.cx(q, q + 1)\nqc.measure_all()\n"
     [pool] = pool_processes(worker)
-    # A GiB of state does not fit into half of one: the machine is short of memory, for now.
+    # 256 MiB of state do not fit into half of that: the machine is short of memory, for now.
     used = int(Path(f"/proc/{pool}/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.prlimit(pool, resource.RLIMIT_AS, (used + 2**29, resource.RLIM_INFINITY))
+    resource.prlimit(pool, resource.RLIMIT_AS, (used + 2**27, resource.RLIM_INFINITY))
     policy = {"maxRetries": 3, "backoff": {"initial": "1s", "maximum": "4s", "multiplier": 2}}
     job = client.submit(spec(code, retryPolicy=policy, execution={"shots": 10}))
     eventually(lambda: job.status() is Phase.RETRYING, what="the first attempt failing")
@@ -129,18 +130,18 @@ def test_a_job_goes_to_the_namespace_that_it_names_or_else_to_its_clients(quick_
         assert client.submit(named, namespace="third").namespace == "third"
 
 
-def test_what_cannot_heal_is_not_retried(quick_stack: Stack) -> None:
-    quick_stack.worker()
-    job = quick_stack.client().submit(BELL_QASM.replace("cx q[0],q[1];", "cx q[0],r[1];"))
+def test_what_cannot_heal_is_not_retried(house: House) -> None:
+    house.workers(1)
+    job = house.client().submit(BELL_QASM.replace("cx q[0],q[1];", "cx q[0],r[1];"))
     with pytest.raises(JobFailed, match="line 6") as failure:
         job.result(30)
     assert failure.value.reason == "InvalidCircuit"
     assert job.to_dict()["status"]["attempt"] == 1
 
 
-def test_a_worker_survives_every_kind_of_bad_input(quick_stack: Stack) -> None:
-    worker = quick_stack.worker()
-    client = quick_stack.client()
+def test_a_worker_survives_every_kind_of_bad_input(house: House) -> None:
+    [worker] = house.workers(1)
+    client = house.client()
     bad = [
         "this is not python (",
         "import os\nos._exit(3)\n",
@@ -223,34 +224,28 @@ def test_a_worker_refuses_an_older_schema_and_says_how_to_mend_it(
     assert "qtasks db upgrade" in worker.text or "newer" in worker.text
 
 
-def test_a_source_sees_no_environment_and_its_output_is_in_the_logs(
-    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
-) -> None:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url)
-    stack.worker(SECRET_TOKEN="hunter2")
+def test_a_source_sees_no_environment_and_its_output_is_in_the_logs(house: House) -> None:
+    house.workers(1)
     code = "import os\nprint('environment:', dict(os.environ))\n" + BELL_SOURCE
-    job = stack.client().submit(spec(code))
+    job = house.client().submit(spec(code))
     job.result(30)
-    assert "hunter2" not in job.logs()
+    assert house.secret not in job.logs()
     assert "environment: {" in job.logs()
 
 
-def test_a_field_without_effect_is_accepted_and_said_to_be_so(quick_stack: Stack) -> None:
-    quick_stack.worker()
-    job = quick_stack.client().submit(spec(session={"name": "vqe"}, ttlAfterFinished="1h"))
+def test_a_field_without_effect_is_accepted_and_said_to_be_so(house: House) -> None:
+    house.workers(1)
+    job = house.client().submit(spec(session={"name": "vqe"}))
     job.result(30)
     [scheduled] = [known for known in job.to_dict()["status"]["conditions"] if known["type"] == "Scheduled"]
-    assert scheduled["message"].endswith("Without effect there, in this version: spec.ttlAfterFinished, spec.session.")
+    assert scheduled["message"].endswith("Without effect there, in this version: spec.session.")
 
 
-def test_simulator_time_is_charged_at_the_rate_that_is_set(
-    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
-) -> None:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url, simulator_rate="1.60")
-    stack.worker()
-    job = stack.client().submit(bell())
+def test_simulator_time_is_charged_at_the_rate_that_is_set(house: House) -> None:
+    house.workers(1)
+    job = house.client().submit(bell())
     cost = job.result(30).provenance.simulator_cost
-    assert cost == charge(job.metrics()["run_seconds"], Decimal("1.60"))
+    assert cost == charge(job.metrics()["run_seconds"], house.stack.settings.simulator_rate)
     assert cost > 0
     assert job.to_dict()["status"]["cost"] == f"${cost.normalize():f}"
 

@@ -11,16 +11,17 @@ import pytest
 from sqlalchemy import func, select
 
 from qtasks.client import Client, Job
-from qtasks.lifecycle import Phase, Stage
+from qtasks.lifecycle import Phase, Queue
 from qtasks.queue import Hint, Publisher
 from qtasks.store.tables import attempts, events, results
 from tests.support import insides
 from tests.support.circuits import BELL_QASM, bell, crashing, heavy, middling, small_qasm
+from tests.support.house import House
 from tests.support.processes import pool_processes
-from tests.support.servers import Postgres, Redis, eventually
+from tests.support.servers import Postgres, eventually
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("watched")]
 
 
 def running(job: Job) -> None:
@@ -75,14 +76,13 @@ def test_a_killed_worker_is_taken_over_within_a_minute_on_the_default_settings(
     assert [attempt["attempt"] for attempt in attempts_of(job)] == [1]
 
 
-def test_work_of_a_killed_worker_goes_on_elsewhere_in_the_same_attempt(quick_stack: Stack) -> None:
-    quick_stack.control()
-    doomed = quick_stack.worker()
-    client = quick_stack.client()
+def test_work_of_a_killed_worker_goes_on_elsewhere_in_the_same_attempt(house: House) -> None:
+    [doomed] = house.workers(1)
+    client = house.client()
     job = client.submit(heavy(20, 30), shots=100)
     running(job)
     doomed.kill()
-    quick_stack.worker()
+    house.workers(1)
     assert job.wait_for_final_state(60) is Phase.COMPLETED
     assert_once_completed(client, [job])
     assert [attempt["attempt"] for attempt in attempts_of(job)] == [1]
@@ -104,22 +104,9 @@ def test_a_killed_pool_process_frees_its_job_at_once_and_is_replaced(
     assert_once_completed(client, [job])
 
 
-def test_a_simulation_longer_than_three_leases_is_one_attempt_that_nobody_takes_over(quick_stack: Stack) -> None:
-    quick_stack.control()
-    quick_stack.worker()
-    quick_stack.worker()
-    client = quick_stack.client()
-    job = client.submit(heavy(20, 130), shots=100)
-    assert job.wait_for_final_state(120) is Phase.COMPLETED
-    assert job.metrics()["run_seconds"] > 3 * quick_stack.settings.lease_seconds
-    assert reasons(job)["Running"] == 1
-    assert_once_completed(client, [job])
-
-
-def test_neighbours_in_a_batch_whose_process_is_killed_complete_alone(quick_stack: Stack) -> None:
-    quick_stack.control()
-    worker = quick_stack.worker()
-    client = quick_stack.client()
+def test_neighbours_in_a_batch_whose_process_is_killed_complete_alone(house: House) -> None:
+    [worker] = house.workers(1)
+    client = house.client()
     jobs = client.submit_many([middling(number) for number in range(100)])
     eventually(lambda: reasons(jobs[0])["Running"], what="the batch running")
     [victim] = pool_processes(worker)
@@ -130,15 +117,11 @@ def test_neighbours_in_a_batch_whose_process_is_killed_complete_alone(quick_stac
     assert reasons(jobs[0])["WorkerLost"] == 1
 
 
-def test_a_circuit_that_ends_its_process_every_time_fails_and_its_neighbours_complete(
-    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str
-) -> None:
-    stack = make_stack(database_url=postgres_url, broker_url=redis_url, reconcile_seconds=1.0, worker_threads=1)
-    stack.control()
-    worker = stack.worker()
-    client = stack.client()
+def test_a_circuit_that_ends_its_process_every_time_fails_and_its_neighbours_complete(house: House) -> None:
+    [worker] = house.workers(1)
+    client = house.client()
     bad = client.submit(heavy(20, 100), shots=100)
-    for death in range(1 + stack.settings.max_takeovers):
+    for death in range(1 + house.stack.settings.max_takeovers):
         eventually(lambda death=death: reasons(bad)["Running"] > death, seconds=60, what="the job running again")
         [victim] = pool_processes(worker)
         os.kill(victim, signal.SIGKILL)
@@ -152,62 +135,79 @@ def test_a_circuit_that_ends_its_process_every_time_fails_and_its_neighbours_com
     assert {job.to_dict()["status"]["attempt"] for job in [bad, *good]} == {1}
 
 
-def test_a_circuit_on_which_aer_aborts_its_process_is_refused_and_its_neighbours_complete(quick_stack: Stack) -> None:
-    client = quick_stack.client()
+def test_a_circuit_on_which_aer_aborts_its_process_is_refused_and_its_neighbours_complete(house: House) -> None:
+    house.workers(1)
+    client = house.client()
     circuits: list[object] = [small_qasm(number) for number in range(20)]
     circuits.insert(10, crashing())
-    jobs = client.submit_many(circuits)
-    quick_stack.worker()
+    with house.paused():
+        jobs = client.submit_many(circuits)
     client.wait(jobs, timeout=120)
     assert_once_completed(client, jobs[:10] + jobs[11:])
     assert jobs[10].to_dict()["status"]["reason"] == "RuntimeVariablesUnsupported"
     assert reasons(jobs[10])["Running"] == 0
 
 
-def test_jobs_go_on_after_redis_forgot_everything(quick_stack: Stack, redis_server: Redis) -> None:
-    client = quick_stack.client()
-    jobs = [client.submit(small_qasm(number)) for number in range(5)] + client.submit_many([bell()] * 5)
-    with redis_server.client() as redis:
-        assert redis.llen("validation:6") > 0
-        redis.flushall()
-    quick_stack.control()
-    quick_stack.worker()
-    client.wait(jobs, timeout=60)
-    assert_once_completed(client, jobs)
-
-
-def test_submit_succeeds_while_redis_is_down_and_the_job_runs_when_it_is_back(
-    quick_stack: Stack, redis_server: Redis
-) -> None:
-    quick_stack.control()
-    quick_stack.worker()
-    client = quick_stack.client()
-    redis_server.kill()
+def test_submit_succeeds_while_redis_is_down_and_the_job_runs_when_it_is_back(house: House) -> None:
+    house.workers(1)
+    client = house.client()
+    house.redis.kill()
     try:
         job = client.submit(BELL_QASM)
         assert job.status() is Phase.PENDING
     finally:
-        redis_server.start()
+        house.redis.start()
     assert job.wait_for_final_state(60) is Phase.COMPLETED
     assert_once_completed(client, [job])
 
 
-def test_a_killed_and_restarted_redis_under_load_loses_nothing(quick_stack: Stack, redis_server: Redis) -> None:
-    quick_stack.control()
-    quick_stack.worker(concurrency=2)
-    client = quick_stack.client()
+def test_jobs_go_on_after_redis_forgot_everything(house: House) -> None:
+    house.workers(0)
+    client = house.client()
+    jobs = [client.submit(small_qasm(number)) for number in range(5)] + client.submit_many([bell()] * 5)
+    with house.redis.client() as redis:
+        assert redis.llen("validation:6") > 0
+        redis.flushall()
+    house.workers(1)
+    client.wait(jobs, timeout=60)
+    assert_once_completed(client, jobs)
+
+
+def test_a_stopped_worker_gives_its_work_back_and_another_goes_on(house: House) -> None:
+    [first] = house.workers(1)
+    client = house.client()
+    jobs = [client.submit(heavy(20, 10), shots=100) for _ in range(3)]
+    running(jobs[0])
+    first.stop()
+    house.workers(1)
+    client.wait(jobs, timeout=90)
+    assert_once_completed(client, jobs)
+
+
+def test_a_simulation_longer_than_three_leases_is_one_attempt_that_nobody_takes_over(house: House) -> None:
+    house.workers(2)
+    client = house.client()
+    job = client.submit(heavy(20, 130), shots=100)
+    assert job.wait_for_final_state(120) is Phase.COMPLETED
+    assert job.metrics()["run_seconds"] > 3 * house.stack.settings.lease_seconds
+    assert reasons(job)["Running"] == 1
+    assert_once_completed(client, [job])
+
+
+def test_a_killed_and_restarted_redis_under_load_loses_nothing(house: House) -> None:
+    house.workers(2)
+    client = house.client()
     jobs = [client.submit(small_qasm(number)) for number in range(30)]
-    redis_server.kill()
-    redis_server.start()
+    house.redis.kill()
+    house.redis.start()
     jobs += [client.submit(small_qasm(number)) for number in range(30, 60)]
     client.wait(jobs, timeout=90)
     assert_once_completed(client, jobs)
 
 
-def test_a_restarted_postgres_under_load_loses_nothing(quick_stack: Stack, postgres: Postgres) -> None:
-    quick_stack.control()
-    quick_stack.worker(concurrency=2)
-    client = quick_stack.client()
+def test_a_restarted_postgres_under_load_loses_nothing(house: House, postgres: Postgres) -> None:
+    house.workers(2)
+    client = house.client()
     long = client.submit(heavy(20, 30), shots=100)
     running(long)
     jobs = [*client.submit_many([small_qasm(number) for number in range(300)]), long]
@@ -217,27 +217,14 @@ def test_a_restarted_postgres_under_load_loses_nothing(quick_stack: Stack, postg
     assert reasons(long)["Running"] == 1
 
 
-def test_the_same_message_twice_at_once_runs_a_job_once(quick_stack: Stack) -> None:
-    client = quick_stack.client()
-    job = client.submit(heavy(20, 5), shots=100)
-    publisher = Publisher(quick_stack.settings.broker)
-    publisher.publish(*[Hint(Stage.VALIDATION, job.job_id(), job.name, 6)] * 9)
-    publisher.close()
-    for _ in range(2):
-        quick_stack.worker(concurrency=2)
-    quick_stack.control()
+def test_the_same_message_twice_at_once_runs_a_job_once(house: House) -> None:
+    house.workers(2)
+    client = house.client()
+    with house.paused():
+        job = client.submit(heavy(20, 5), shots=100)
+        publisher = Publisher(house.stack.settings.broker)
+        publisher.publish(*[Hint(Queue.VALIDATION, job.job_id(), job.name, 6)] * 9)
+        publisher.close()
     assert job.wait_for_final_state(60) is Phase.COMPLETED
     assert_once_completed(client, [job])
     assert reasons(job)["Validating"] == reasons(job)["Running"] == 1
-
-
-def test_a_stopped_worker_gives_its_work_back_and_another_goes_on(quick_stack: Stack) -> None:
-    quick_stack.control()
-    first = quick_stack.worker()
-    client = quick_stack.client()
-    jobs = [client.submit(heavy(20, 10), shots=100) for _ in range(3)]
-    running(jobs[0])
-    first.stop()
-    quick_stack.worker()
-    client.wait(jobs, timeout=90)
-    assert_once_completed(client, jobs)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
+from qtasks.client import Client
 from qtasks.lifecycle import Phase
 from tests.support import insides
-from tests.support.servers import Postgres, Redis
-from tests.support.stack import Stack, own_namespace, shared_stack
+from tests.support.house import House
 
 pytestmark = pytest.mark.system
 
 GHZ = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[3]; h q[0]; cx q[0],q[1]; cx q[1],q[2]; measure q -> c;'
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
-    with shared_stack(tmp_path_factory.mktemp("modelled"), postgres, redis_server, 10) as stack:
-        yield stack
+@pytest.fixture
+def client(house: House) -> Client:
+    house.workers(1)
+    return house.client()
 
 
-def test_a_job_runs_on_the_model_of_a_named_device_with_its_noise(stack: Stack) -> None:
-    client = stack.client(own_namespace())
+def test_a_job_runs_on_the_model_of_a_named_device_with_its_noise(client: Client) -> None:
     backend = {"type": "ibm_simulator", "name": "ibm_brisbane"}
     noisy = client.submit(GHZ, shots=4000, seed_simulator=7, backend=backend)
     again = client.submit(GHZ, shots=4000, seed_simulator=7, backend=backend)
@@ -39,8 +36,7 @@ def test_a_job_runs_on_the_model_of_a_named_device_with_its_noise(stack: Stack) 
     assert insides.objects(client).exists(provenance.calibration)
 
 
-def test_a_circuit_too_wide_for_the_device_and_a_device_that_nobody_knows_are_refused(stack: Stack) -> None:
-    client = stack.client(own_namespace())
+def test_a_circuit_too_wide_for_the_device_and_a_device_that_nobody_knows_are_refused(client: Client) -> None:
     wide = "OPENQASM 3.0; include 'stdgates.inc'; qubit[9] q; bit[9] c; h q[0]; c = measure q;"
     wide = client.submit(wide.replace("'", '"'), backend={"type": "ibm_simulator", "name": "fake_lagos"})
     unknown = client.submit(GHZ, backend={"type": "ibm_simulator", "name": "ibm_brisban"})

@@ -26,12 +26,12 @@ from qtasks.lifecycle import Phase
 from qtasks.store import tables
 from tests.support import insides
 from tests.support.braket_server import SV1, BraketServer
+from tests.support.house import QUICK
 from tests.support.ibm_server import IBMServer
 from tests.support.processes import pool_processes
 from tests.support.remote import account, write_accounts
 from tests.support.servers import Postgres, Redis, eventually
 from tests.support.stack import Stack, own_namespace, shared_stack
-from tests.system.conftest import QUICK
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 

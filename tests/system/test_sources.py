@@ -21,11 +21,11 @@ from qtasks.objects import open_store
 from tests.sources.repositories import MadeRepository, backend
 from tests.sources.web_server import WebServer
 from tests.support.circuits import BELL_QASM, BELL_SOURCE
-from tests.support.servers import Postgres, Redis, eventually
-from tests.support.stack import Stack, own_namespace, shared_stack
-from tests.system.conftest import QUICK
+from tests.support.house import QUICK, House
+from tests.support.servers import eventually
+from tests.support.stack import Stack
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("watched")]
 
 SLOW_BELL = "import time\ntime.sleep(3)\n" + BELL_SOURCE
 FLIPPED = BELL_SOURCE.replace("qc.h(0)", "qc.x(0)").replace("qc.cx(0, 1)\n", "")
@@ -88,25 +88,10 @@ def web() -> Iterator[Web]:
         yield web
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
-    """One queue with its periodic tasks for all tests that need no other; each is in a namespace of its own."""
-    values = {"source_hosts": "127.0.0.1", "source_http": True, **QUICK}
-    with shared_stack(tmp_path_factory.mktemp("sources"), postgres, redis_server, 4, concurrency=2, **values) as stack:
-        stack.control()
-        yield stack
-
-
 @pytest.fixture
-def client(running: Stack) -> Client:
-    return running.client(own_namespace())
-
-
-@pytest.fixture
-def stack(make_stack: Callable[..., Stack], postgres_url: str, redis_url: str) -> Stack:
-    return make_stack(
-        database_url=postgres_url, broker_url=redis_url, source_hosts="127.0.0.1", source_http=True, **QUICK
-    )
+def client(house: House) -> Client:
+    house.workers(2)
+    return house.client()
 
 
 def document(source: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -185,8 +170,8 @@ def test_a_file_of_a_git_repository_runs_and_the_commit_stays_with_the_job(
     assert "hunter2" not in "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*.log"))
 
 
-def test_a_configmap_of_the_jobs_namespace_is_a_source(client: Client, running: Stack) -> None:
-    folder = running.settings.configmaps / client.namespace / "circuits"
+def test_a_configmap_of_the_jobs_namespace_is_a_source(client: Client, house: House) -> None:
+    folder = house.stack.settings.configmaps / client.namespace / "circuits"
     folder.mkdir(parents=True)
     (folder / "bell.qasm").write_text(BELL_QASM)
     source = {"source": "configmap", "configMapRef": {"name": "circuits", "key": "bell.qasm"}}
@@ -203,16 +188,15 @@ def test_the_same_reference_applied_again_is_the_same_job_and_another_is_refused
         client.submit(at(web.url("/other.py"), name="bell"))
 
 
-def test_what_was_fetched_outlives_the_worker_that_fetched_it(stack: Stack, web: Web) -> None:
+def test_what_was_fetched_outlives_the_worker_that_fetched_it(house: House, web: Web) -> None:
     web.files["/bell.py"] = SLOW_BELL.encode()
-    stack.control()
-    doomed = stack.worker()
-    job = stack.client().submit(at(web.url("/bell.py")))
+    [doomed] = house.workers(1)
+    job = house.client().submit(at(web.url("/bell.py")))
     eventually(lambda: messages(job, "CircuitFetched"), what="the circuit being fetched")
     doomed.kill()
     web.files["/bell.py"] = FLIPPED.encode()
     assert job.status() is Phase.VALIDATING
-    stack.worker()
+    house.workers(1)
     result = job.result(60)
     assert set(result.get_counts()) == {"00", "11"}
     assert result.provenance.source_sha256 == hashlib.sha256(SLOW_BELL.encode()).hexdigest()
@@ -272,13 +256,13 @@ def test_what_is_not_there_is_refused_at_once(client: Client, web: Web) -> None:
 
 
 def test_a_large_source_is_kept_as_an_object_and_moves_when_the_job_is_final(
-    client: Client, running: Stack, web: Web
+    client: Client, house: House, web: Web
 ) -> None:
     source = BELL_SOURCE + "# " + "x" * 20_000 + "\n"
     web.files["/large.py"] = source.encode()
     job = client.submit(at(web.url("/large.py")))
     job.result(60)
-    objects = open_store(running.settings.object_store)
+    objects = open_store(house.stack.settings.object_store)
     kept = f"completed/{client.namespace}/{job.job_id()}/input.py"
     assert eventually(
         lambda: objects.exists(kept) and not list(objects.list(f"pending/{client.namespace}/")),
@@ -312,10 +296,10 @@ def test_a_slow_source_does_not_hold_up_its_neighbours(client: Client, web: Web)
     assert slow.wait_for_final_state(60) is Phase.COMPLETED
 
 
-def test_a_job_that_is_cancelled_while_its_source_is_fetched_stays_cancelled(stack: Stack, web: Web) -> None:
+def test_a_job_that_is_cancelled_while_its_source_is_fetched_stays_cancelled(house: House, web: Web) -> None:
     web.hold.clear()
-    worker = stack.worker()
-    client = stack.client()
+    [worker] = house.workers(1)
+    client = house.client()
     job = client.submit(at(web.url("/bell.py")))
     eventually(lambda: web.asked["/bell.py"], what="the slow server being asked")
     assert job.cancel()
