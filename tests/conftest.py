@@ -82,7 +82,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> It
         home=folder / "home",
         database_url=postgres.migrated(),
         broker_url=redis.url,
-        simulator_rate="1.60",
         source_hosts="127.0.0.1",
         source_http=True,
         **QUICK,
@@ -95,7 +94,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> It
 
 @pytest.fixture
 def house(standing: House) -> Iterator[House]:
-    """What `quick_stack` is, with a price of simulators and sources on loopback; one for the tests of all modules."""
+    """What `quick_stack` is, with sources on loopback; one for the tests of all modules."""
     yield standing
     standing.tidy()
 

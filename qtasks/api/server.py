@@ -10,10 +10,9 @@ import ssl
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from qtasks.client.direct import Installation
@@ -21,6 +20,10 @@ from qtasks.errors import InvalidInput, Unavailable
 from qtasks.settings import Settings, settings
 from qtasks.telemetry import metric
 from qtasks.telemetry.logs import serving
+
+# Only the processes that serve import the application: the one that supervises them needs none of it.
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
 

@@ -82,9 +82,11 @@ def backend(direct: Direct, name: str, namespace: str = "default") -> list[dict[
                     decisions.accuracy(tx, account=one["account"], device=one["name"])
                 )
                 one["status"]["target"] = catalogue.target(tx, one["account"], one["name"])
+    models = Snapshots(direct.installation.config.backends)
     for one in found:
-        if one["type"] == BackendType.IBM_SIMULATOR:
-            one["status"]["target"] = model_target(Snapshots(direct.installation.config.backends), one["name"])
+        # One that was registered by hand may have the name of no model.
+        if one["type"] == BackendType.IBM_SIMULATOR and one["name"] in models.names():
+            one["status"]["target"] = model_target(models, one["name"])
     return found
 
 

@@ -46,7 +46,7 @@ def _versions() -> str:
 
 
 def _api(settings: Settings) -> Found:
-    from qtasks.client.rest import Rest
+    from qtasks.client.rest.rest import Rest
 
     rest = Rest(settings)
     try:

@@ -14,7 +14,7 @@ def open_gateway(config: Settings) -> tuple[Gateway, Callable[[], None]]:
     traced where they ask for that."""
     traces.start("client", config)
     if config.api_url:
-        from qtasks.client.rest import Rest
+        from qtasks.client.rest.rest import Rest
 
         return Rest(config), lambda: None
     from qtasks.client.direct import Direct, Installation

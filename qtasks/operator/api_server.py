@@ -8,42 +8,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from qtasks.cluster import kubeconfig
+from qtasks.cluster import configuration
 from qtasks.errors import Forbidden, InvalidInput, QTasksError, Unavailable
 from qtasks.operator.crds import GROUP, VERSION
 from qtasks.operator.kinds import API_VERSION, Key, Object, uid_of
 
 _SECONDS = (3.0, 20.0)
 """To connect, and between two bytes of an answer."""
-_MERGE = "application/merge-patch+json"
+_PATCH = {"_content_type": "application/merge-patch+json", "field_manager": "qtasks"}
+UNREACHED = "ClusterUnavailable"
 _LONGEST_MESSAGE = 1024
 """Of an event, as Kubernetes has it."""
 
 
 class Clash(Exception):
     """Somebody else has changed the resource meanwhile: look at it again."""
-
-
-def configuration() -> Any:
-    """The `kubernetes.client.Configuration` of the cluster: of KUBECONFIG, or of the pod. Raises Unavailable
-    (`ClusterUnavailable`)."""
-    from kubernetes import client, config
-
-    files = kubeconfig()
-    found = client.Configuration()
-    try:
-        if files:
-            config.load_kube_config(files, client_configuration=found)
-        else:
-            config.load_incluster_config(client_configuration=found)
-    except Exception as error:  # the client raises what its parsers do, for a kubeconfig that it cannot read
-        raise Unavailable(
-            f"The cluster's configuration cannot be read ({type(error).__name__}).",
-            reason="ClusterUnavailable",
-            hint="Set KUBECONFIG, or run in a pod whose service account has its token mounted.",
-        ) from None
-    found.retries = False
-    return found
 
 
 class ApiServer:
@@ -53,7 +32,7 @@ class ApiServer:
     def __init__(self) -> None:
         from kubernetes import client
 
-        api = client.ApiClient(configuration())
+        api = client.ApiClient(configuration(reason=UNREACHED))
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
         self._pool = api.rest_client.pool_manager
         self.answered_at = float("-inf")
@@ -76,13 +55,13 @@ class ApiServer:
         """Merge a change into the resource, and give what it is then; None when there is none. Raises Clash when the
         change names another `resourceVersion`."""
         where = (GROUP, VERSION, key.namespace, key.plural, key.name)
-        return self._ask(self._objects.patch_namespaced_custom_object, *where, dict(change), _content_type=_MERGE)
+        return self._ask(self._objects.patch_namespaced_custom_object, *where, dict(change), **_PATCH)
 
     def patch_status(self, key: Key, change: Mapping[str, Any]) -> Object | None:
         """The same for its status: `change` is what goes below `status`."""
         where = (GROUP, VERSION, key.namespace, key.plural, key.name)
         body = {"status": dict(change)}
-        return self._ask(self._objects.patch_namespaced_custom_object_status, *where, body, _content_type=_MERGE)
+        return self._ask(self._objects.patch_namespaced_custom_object_status, *where, body, **_PATCH)
 
     def event(self, found: Object, reason: str, message: str, *, warning: bool = False) -> None:
         """Tell of something at a resource, as `kubectl describe` shows it; dropped where it cannot be."""

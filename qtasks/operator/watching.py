@@ -10,8 +10,9 @@ from typing import Any
 
 import kopf
 
+from qtasks.cluster import configuration
 from qtasks.errors import QTasksError
-from qtasks.operator.api_server import configuration
+from qtasks.operator.api_server import UNREACHED
 from qtasks.operator.crds import GROUP, VERSION
 from qtasks.operator.kinds import PLURALS, Object
 
@@ -79,7 +80,7 @@ def _settings() -> kopf.OperatorSettings:
 
 def _login(**_: Any) -> kopf.ConnectionInfo:
     try:
-        found = configuration()
+        found = configuration(reason=UNREACHED)
     except QTasksError as error:
         raise kopf.LoginError(str(error)) from None
     header = found.get_api_key_with_prefix("BearerToken") or found.get_api_key_with_prefix("authorization") or ""

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.system
 
 NOBODYS = "01935b1e-0000-7000-8000-000000000000"
 DEVICE = QiskitBackend(metadata={"name": "mine"}, spec={"type": "ibm_quantum", "name": "ibm_mine", "account": "shared"})
+UNMODELLED = QiskitBackend(metadata={"name": "no-model"}, spec={"type": "ibm_simulator", "name": "no_such_device"})
 CODE = {"source": "inline", "code": BELL_QASM}
 DOCUMENT = {"metadata": {"name": "whole"}, "spec": {"circuit": CODE, "execution": {"seedSimulator": 7}}}
 
@@ -212,7 +213,15 @@ def keeps(asked: Asked) -> Any:
 
 def registers(asked: Asked) -> Any:
     client = asked.client
-    return [client.apply_backend(DEVICE), client.backend("mine"), client.delete_backend("mine"), client.backends()]
+    # A device of which there is no model is kept and shown all the same.
+    known = [client.apply_backend(UNMODELLED), client.backend("no-model"), client.delete_backend("no-model")]
+    return [
+        *known,
+        client.apply_backend(DEVICE),
+        client.backend("mine"),
+        client.delete_backend("mine"),
+        client.backends(),
+    ]
 
 
 def opens(asked: Asked) -> Any:

@@ -150,7 +150,8 @@ def test_every_image_is_run_with_settings_that_exist() -> None:
     found = services()
     assert {target for service in found.values() if (target := target_of(service))} == set(TARGETS)
     for service in found.values():
-        for name in service.get("environment", {}):
+        for name, value in service.get("environment", {}).items():
+            assert value is not None, "Compose would take it from whoever starts it"
             if name.startswith("QTASKS_"):
                 setting = name.removeprefix("QTASKS_").lower()
                 assert {setting, setting.removesuffix("_file")} & Settings.model_fields.keys(), name

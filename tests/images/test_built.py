@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -14,20 +13,30 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.compose.document import ROOT, services, target_of
+from tests.compose.document import ROOT, services
 from tests.images.container import Container
 from tests.images.dockerfile import TARGETS
 from tests.images.engine import Engine
-from tests.support.s3_server import S3Server
-from tests.support.servers import Postgres, Redis, free_port
+from tests.images.installation import Installation
+from tests.support.servers import eventually, free_port
 
 pytestmark = pytest.mark.needs_packages
 
 EACH = pytest.mark.parametrize("target", TARGETS)
 SOURCE = "from qiskit import QuantumCircuit\nqc = QuantumCircuit(2)\nqc.h(0)\nqc.cx(0, 1)\nqc.measure_all()\n"
+JOB = {
+    "apiVersion": "quantum.io/v1",
+    "kind": "QiskitJob",
+    "metadata": {"name": "bell"},
+    "spec": {
+        "backend": {"type": "local_simulator"},
+        "circuit": {"source": "inline", "code": SOURCE},
+        "execution": {"shots": 1000, "seedSimulator": 7},
+        "output": {"type": "configmap", "location": "bell-results", "format": "json"},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,116 +108,6 @@ def test_the_gpu_worker_has_the_libraries_of_cuda(root: Callable[[str], Path], t
     assert container.text.split("\n")[-2].endswith("['00', '11']")
 
 
-class Installation:
-    """The services of compose.yaml as containers on loopback, over servers of the tests' own."""
-
-    def __init__(self, folder: Path, root: Callable[[str], Path]) -> None:
-        self.folder = folder
-        self._root = root
-        self.running: dict[str, Container] = {}
-        self.objects = S3Server(folder / "objects", "elsewhere")
-        self.redis = _Redis(folder / "redis", folder / "secrets" / "redis-users")
-        self.postgres = Postgres(folder / "postgres")
-
-    def start(self) -> None:
-        """The servers, and the files that are mounted."""
-        folder, secrets = self.folder, self.folder / "secrets"
-        (secrets / "qtasks").mkdir(parents=True)
-        self.objects.create()
-        (secrets / "aws-credentials").write_text(
-            f"[default]\naws_access_key_id = {self.objects.key_id}\naws_secret_access_key = {self.objects.secret}\n"
-        )
-        subprocess.run([ROOT / "compose" / "make-secrets", secrets], check=True, capture_output=True)
-        self.redis.start()
-        self.postgres.create()
-        with psycopg.connect(
-            f"host=127.0.0.1 port={self.postgres.port} user=postgres dbname=postgres", autocommit=True
-        ) as connection:
-            connection.execute("CREATE ROLE qtasks LOGIN")
-            connection.execute("CREATE DATABASE qtasks OWNER qtasks")
-        here = {"@postgres:5432": f"@127.0.0.1:{self.postgres.port}", "@redis:6379": f"@127.0.0.1:{self.redis.port}"}
-        for name in ("database-url", "broker-url", "aws-credentials", "flower-auth"):
-            text = (secrets / name).read_text()
-            for there, address in here.items():
-                text = text.replace(there, address)
-            (secrets / "qtasks" / name).write_text(text)
-        (folder / "etc").mkdir()
-        shutil.copy(ROOT / "compose" / "config.yaml", folder / "etc")
-        shutil.copy(ROOT / "compose" / "make-bucket", folder / "etc")
-        (folder / "socket").mkdir()
-        (folder / "socket").chmod(0o750)
-        os.chown(folder / "socket", 10002, 10002)
-        (folder / "job-secrets").mkdir()
-
-    def container(self, name: str, **environment: str) -> Container:
-        """The container of a service, not started yet."""
-        service = services()[name]
-        target = target_of(service)
-        assert target is not None
-        folder = self.folder / name
-        folder.mkdir()
-        told = {**service.get("environment", {}), **environment}
-        mounts = {"/run/sandbox": self.folder / "socket"}
-        if name != "sandbox":
-            told["AWS_ENDPOINT_URL_S3"] = f"http://127.0.0.1:{self.objects.port}"
-            mounts |= {"/run/secrets/qtasks": self.folder / "secrets" / "qtasks", "/etc/qtasks": self.folder / "etc"}
-        container = Container(
-            self._root(target),
-            target,
-            folder,
-            arguments=service.get("command"),
-            entrypoint=service.get("entrypoint"),
-            environment=told,
-            mounts=mounts,
-            user=int(service["user"].partition(":")[0]),
-            groups=[int(group) for group in service.get("group_add", ())],
-        )
-        self.running[name] = container
-        return container
-
-    def run(self, name: str) -> None:
-        """A service that ends by itself."""
-        container = self.container(name).start()
-        assert container.wait() == 0, container.text
-
-    def close(self) -> None:
-        for container in self.running.values():
-            container.kill()
-        for server in (self.redis, self.postgres, self.objects):
-            server.stop()
-
-
-class _Redis(Redis):
-    """Redis as compose.yaml starts it."""
-
-    def __init__(self, folder: Path, users: Path) -> None:
-        super().__init__(folder)
-        self._users = users
-
-    def command(self) -> list[str]:
-        options = [str(self._users) if one == "/run/secrets/redis-users" else one for one in _command("redis")[1:]]
-        return [
-            super().command()[0],
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--dir",
-            str(self.folder),
-            *options,
-        ]
-
-    def answers(self) -> bool:
-        return b" ready to accept connections" in (self.folder / "server.log").read_bytes().lower()
-
-
-def _command(name: str) -> list[str]:
-    from tests.compose.document import document
-
-    found: list[str] = document()["services"][name]["command"]
-    return found
-
-
 def ask(address: str, body: bytes | None = None, **headers: str) -> Any:
     """The answer of the API, as JSON."""
     request = urllib.request.Request(address, data=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -243,12 +142,17 @@ def test_a_job_runs_in_containers_that_may_write_nothing(root: Callable[[str], P
                 container.ready(checks.get(name))
 
         where = f"http://127.0.0.1:{api}/v1/jobs"
-        job = ask(f"{where}?name=bell&shots=1000&seed_simulator=7", SOURCE.encode(), Content_Type="text/x-python")
-        final = ask(f"{where}/{job['metadata']['name']}?wait=50")
+        ask(where, json.dumps(JOB).encode(), Content_Type="application/json")
+        final = ask(f"{where}/bell?wait=50")
         assert final["status"]["phase"] == "Completed", json.dumps(final["status"], indent=1)
         counts = ask(f"{where}/bell/result")["counts"]
         assert (set(counts), sum(counts.values())) == ({"00", "11"}, 1000)
-        assert stack.objects.names() == []
+
+        def delivered() -> bool:
+            conditions = ask(f"{where}/bell")["status"]["conditions"]
+            return any(one["type"] == "OutputDelivered" and one["status"] == "True" for one in conditions)
+
+        eventually(delivered, seconds=60, what="the output")
 
         started = time.monotonic()
         for name in ("api", "flower", "beat", "polling", "execution", "scheduling", "validation", "sandbox"):

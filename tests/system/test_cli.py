@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,8 @@ from typer.testing import CliRunner
 
 from qtasks.cli.app import app
 from qtasks.settings import settings as application_settings
-from tests.support.house import House
-from tests.support.servers import eventually, free_port
-from tests.support.stack import Stack
+from tests.support.servers import Postgres, Redis, eventually, free_port
+from tests.support.stack import Stack, shared_stack
 
 pytestmark = pytest.mark.system
 
@@ -44,11 +44,11 @@ class Answer:
     err: str
 
 
-@pytest.fixture
-def stack(house: House) -> Stack:
+@pytest.fixture(scope="module")
+def stack(postgres: Postgres, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One queue for all tests here: PostgreSQL, Redis, one worker. Each test names its jobs for itself."""
-    house.workers(1)
-    return house.stack
+    with shared_stack(tmp_path_factory.mktemp("cli"), postgres, redis_server, 7) as stack:
+        yield stack
 
 
 def environment(stack: Stack, **values: str) -> dict[str, str]:

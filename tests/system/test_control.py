@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -242,10 +243,12 @@ def test_a_field_without_effect_is_accepted_and_said_to_be_so(house: House) -> N
 
 
 def test_simulator_time_is_charged_at_the_rate_that_is_set(house: House) -> None:
-    house.workers(1)
-    job = house.client().submit(bell())
-    cost = job.result(30).provenance.simulator_cost
-    assert cost == charge(job.metrics()["run_seconds"], house.stack.settings.simulator_rate)
+    with house.paused():
+        worker = house.stack.worker(QTASKS_SIMULATOR_RATE="1.60")
+        job = house.client().submit(bell())
+        cost = job.result(30).provenance.simulator_cost
+        worker.stop()
+    assert cost == charge(job.metrics()["run_seconds"], Decimal("1.60"))
     assert cost > 0
     assert job.to_dict()["status"]["cost"] == f"${cost.normalize():f}"
 

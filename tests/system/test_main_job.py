@@ -26,10 +26,10 @@ pytestmark = pytest.mark.system
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bell.yaml"
 
 
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[Settings]:
-    """The settings of an embedded home; its stack is stopped at the end."""
-    config = Settings(home=tmp_path / "home", embedded_workers=1)
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of an embedded home, whose stack the first test starts; it is stopped at the end."""
+    config = Settings(home=tmp_path_factory.mktemp("embedded") / "home", embedded_workers=1)
     yield config
     stop(config)
 
@@ -68,11 +68,6 @@ def condition(client: Client, job_id: str, kind: ConditionType) -> dict[str, str
     return next((entry for entry in found if entry["type"] == kind.value), None)
 
 
-def test_the_bell_job_on_the_embedded_default(embedded: Settings) -> None:
-    with Client(embedded) as client:
-        assert_is_the_bell_result(client, embedded)
-
-
 def test_the_embedded_stack_outlives_its_client_and_a_second_process_joins_it(embedded: Settings) -> None:
     script = (
         "from qtasks import Client; import sys; print(Client().submit(sys.stdin.read(), name='left-behind').job_id())"
@@ -91,6 +86,11 @@ def test_the_embedded_stack_outlives_its_client_and_a_second_process_joins_it(em
         assert client.job(started.stdout.strip()).result(60).get_counts().keys() == {"00", "11"}
         assert client.job("left-behind").job_id() == started.stdout.strip()
     assert running(embedded) == state
+
+
+def test_the_bell_job_on_the_embedded_default(embedded: Settings) -> None:
+    with Client(embedded) as client:
+        assert_is_the_bell_result(client, embedded)
 
 
 def test_an_idle_embedded_stack_stops_by_itself_and_starts_again(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,8 @@ import trustme
 from qtasks import Job
 from tests.sources.web_server import Asked, WebServer
 from tests.support.circuits import BELL_QASM, heavy
-from tests.support.servers import eventually
-from tests.support.stack import Stack
+from tests.support.servers import Postgres, Redis, eventually
+from tests.support.stack import Stack, shared_stack
 
 pytestmark = pytest.mark.system
 
@@ -43,37 +42,36 @@ class Receiver:
         return self.server.url("/T0/hunter2?token=hunter3")
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
 @pytest.fixture
-def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+def receiver(authority: trustme.CA) -> Iterator[Receiver]:
     found = Receiver()
     with WebServer(found.answer, authority) as found.server:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack(
-    make_stack: Callable[..., Stack], postgres_url: str, redis_url: str, tmp_path: Path, receiver: Receiver
-) -> Stack:
-    """A stack that trusts the receiver's authority."""
-    secret = tmp_path / "secrets" / "default" / "hooks"
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis, authority: trustme.CA
+) -> Iterator[Stack]:
+    """A stack that trusts the receivers' authority."""
+    folder = tmp_path_factory.mktemp("notices")
+    secret = folder / "secrets" / "default" / "hooks"
     secret.mkdir(parents=True)
     (secret / "key").write_text("whsec_" + base64.b64encode(KEY).decode())
-    config = tmp_path / "config.yaml"
+    config = folder / "config.yaml"
     config.write_text(json.dumps({"alerts": {"webhooks": {"signingSecret": "hooks"}}}))
-    made = make_stack(
-        database_url=postgres_url,
-        broker_url=redis_url,
-        config=config,
-        secrets_dir=tmp_path / "secrets",
-        source_hosts="localhost",
-        reconcile_seconds=0.5,
-    )
-    made.worker()
-    made.control()
-    return made
+    values = {"config": config, "secrets_dir": folder / "secrets", "source_hosts": "localhost"}
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(folder / "authority.pem"))
+        with shared_stack(folder, postgres, redis_server, 4, reconcile_seconds=0.5, **values) as made:
+            made.control()
+            yield made
 
 
 def submitted(stack: Stack, url: str, code: str = BELL_QASM, **spec: Any) -> Job:

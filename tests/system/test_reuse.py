@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,18 +15,25 @@ from qtasks.objects import open_store
 from qtasks.results import JobResult
 from tests.support import insides
 from tests.support.circuits import BELL_SOURCE, bell
-from tests.support.house import House
-from tests.support.stack import own_namespace
+from tests.support.servers import Postgres, Redis
+from tests.support.stack import Stack, own_namespace, shared_stack
 
 pytestmark = pytest.mark.system
 
 EXECUTION = {"seed_simulator": 42, "shots": 500}
 
 
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, redis_server: Redis) -> Iterator[Stack]:
+    """One worker for all of these tests; each is in a namespace of its own."""
+    folder = tmp_path_factory.mktemp("reuse")
+    with shared_stack(folder, postgres, redis_server, 6, simulator_rate=Decimal("0.5")) as stack:
+        yield stack
+
+
 @pytest.fixture
-def client(house: House) -> Client:
-    house.workers(1)
-    return house.client()
+def client(stack: Stack) -> Client:
+    return stack.client(own_namespace())
 
 
 def submit(client: Client, circuit: Any, **changes: Any) -> Job:
@@ -90,7 +99,7 @@ def test_a_job_that_differs_in_anything_that_matters_runs(client: Client) -> Non
         "method": submit(client, bell(), method="density_matrix"),
         "layout": submit(client, bell(), initial_layout=[1, 0]),
         "transpiler": submit(client, bell(), seed_transpiler=1),
-        "namespace": submit(client, bell(), namespace=own_namespace()),
+        "namespace": submit(client, bell(), namespace="other"),
         "registers": submit(client, other),
         "circuit": submit(client, angled),
     }
@@ -101,8 +110,8 @@ def test_a_job_that_differs_in_anything_that_matters_runs(client: Client) -> Non
     assert not ran(submit(client, bell(), seed_simulator=None))
 
 
-def test_a_stored_result_that_is_gone_or_damaged_is_not_reused(client: Client, house: House) -> None:
-    objects = open_store(house.stack.settings.object_store)
+def test_a_stored_result_that_is_gone_or_damaged_is_not_reused(client: Client, stack: Stack) -> None:
+    objects = open_store(stack.settings.object_store)
     first = client.submit(bell(), **EXECUTION)
     counts = first.result(60).get_counts()
     kept = objects.get(stored(first).result_key)
@@ -115,8 +124,8 @@ def test_a_stored_result_that_is_gone_or_damaged_is_not_reused(client: Client, h
     assert ran(submit(client, bell()))
 
 
-def test_a_reused_result_is_the_jobs_own_and_is_delivered_as_any_other(client: Client, house: House) -> None:
-    objects = open_store(house.stack.settings.object_store)
+def test_a_reused_result_is_the_jobs_own_and_is_delivered_as_any_other(client: Client, stack: Stack) -> None:
+    objects = open_store(stack.settings.object_store)
     first = client.submit(bell(), **EXECUTION)
     first.result(60)
     job = client.submit(
@@ -140,7 +149,7 @@ def test_a_reused_result_is_the_jobs_own_and_is_delivered_as_any_other(client: C
     assert job.result(1).provenance.reused_from == first.job_id()
     client.submit("OPENQASM 2.0;").wait_for_final_state(60)  # aftercare of the one before is over by then
     assert condition(job, "OutputDelivered")["status"] == "True"
-    assert list((house.stack.settings.configmaps / client.namespace / "bell-result").iterdir())
+    assert list((stack.settings.configmaps / client.namespace / "bell-result").iterdir())
     assert objects.exists(f"completed/{client.namespace}/{job.job_id()}/input.py")
     assert not list(objects.list(f"pending/{client.namespace}/"))
 

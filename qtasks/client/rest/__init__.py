@@ -1,5 +1,1 @@
-"""The way to the queue over HTTP."""
-
-from qtasks.client.rest.rest import Rest
-
-__all__ = ["Rest"]
+"""The way to the queue over HTTP: `rest.Rest`. The API takes its problems from here, without a client of HTTP."""
