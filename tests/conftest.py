@@ -17,6 +17,13 @@ from tests.support.stack import Stack
 hypothesis_settings.register_profile("qtasks", database=None, deadline=None)
 hypothesis_settings.load_profile("qtasks")
 
+LONGEST = ("tests/topology/", "tests/system/test_faults.py", "tests/system/test_circuits.py")
+"""What takes longest goes first: when files are dealt out to processes, nobody waits for it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:

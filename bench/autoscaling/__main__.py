@@ -13,10 +13,12 @@ from bench.autoscaling.recording import Recording, record
 from bench.autoscaling.simulation import simulate
 from bench.system import Options, System
 
-START_SECONDS = 12.0
-"""From asking for a pod until its worker takes jobs, the image being there: 4 s of them are the worker's."""
-_TIMES = {"every": 5.0, "stabilise": 30.0, "cooldown": 60.0}
-"""Shorter than those of k8s/components/keda, as the recorded load is."""
+START_SECONDS = 60.0
+"""From asking for a pod until its worker takes jobs: a node is often there, and an image is not."""
+STRETCH = 20.0
+"""How much slower the recorded load is played: its longest runs, of half a minute, are ten minutes then."""
+_TIMES = {"every": 15.0, "stabilise": 300.0, "cooldown": 300.0}
+"""Those of k8s/components/keda."""
 POLICIES = (
     Policy("queued + running, pods drain (k8s/components/keda)", queued_and_running, most=8, **_TIMES),
     Policy("queued + running, pods are killed", queued_and_running, most=8, drains=False, **_TIMES),
@@ -39,7 +41,8 @@ def main() -> int:
             record(system).write(given.recording)
         return 0
     recording = Recording.read(given.recording)
-    outcomes = [simulate(recording.arrivals, policy, start_seconds=START_SECONDS) for policy in POLICIES]
+    load = [job.slower(STRETCH) for job in recording.arrivals]
+    outcomes = [simulate(load, policy, start_seconds=START_SECONDS) for policy in POLICIES]
     for outcome in outcomes:
         sys.stdout.write(f"{outcome.policy}: {said(outcome, len(recording.arrivals))}\n")
     if given.picture is not None:

@@ -70,7 +70,7 @@ def record(system: System, *, workers: int = 2, seed: int = 7) -> Recording:
     client = stack.client()
     layers = random.Random(seed)
     began = time.monotonic()
-    submit_at, samples, ids = began, [], []
+    submit_at, samples, submitted = began, [], []
     gaps = iter(_GAPS)
     while True:
         now = time.monotonic()
@@ -78,13 +78,13 @@ def record(system: System, *, workers: int = 2, seed: int = 7) -> Recording:
             gap = next(gaps, None)
             submit_at = None if gap is None else now + gap
             if gap is not None:
-                ids.append(client.submit(heavy(_QUBITS, layers.choice(_LAYERS)), shots=10).job_id())
+                submitted.append(client.submit(heavy(_QUBITS, layers.choice(_LAYERS)), shots=10))
         samples.append(_sample(metrics, now - began))
-        if submit_at is None and not samples[-1].waiting + samples[-1].running:
+        if submit_at is None and all(job.in_final_state() for job in submitted):
             break
         time.sleep(max(0.0, now + 1 - time.monotonic()) if submit_at is None or submit_at > now + 1 else 0.1)
     store = Store(stack.settings.database, pool_size=1)
-    arrivals = tuple(_arrivals(store, ids))
+    arrivals = tuple(_arrivals(store, [job.job_id() for job in submitted]))
     store.close()
     return Recording(QUEUE, workers, tuple(samples), arrivals)
 

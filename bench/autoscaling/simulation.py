@@ -20,6 +20,10 @@ class Arrival:
     seconds: float
     """That it ran."""
 
+    def slower(self, times: float) -> Arrival:
+        """The same job, in a load that is played so many times slower."""
+        return Arrival(self.number, self.at * times, self.seconds * times)
+
 
 @dataclass
 class _Pod:
@@ -51,7 +55,7 @@ class Outcome:
 
 
 def simulate(
-    arrivals: Sequence[Arrival], policy: Policy, *, start_seconds: float, step: float = 1.0, until: float = 7200.0
+    arrivals: Sequence[Arrival], policy: Policy, *, start_seconds: float, step: float = 1.0, until: float = 86_400.0
 ) -> Outcome:
     """Run `arrivals` under `policy` until all are done, or the time is: under some policies that is never. A pod works
     `start_seconds` after it was asked for."""

@@ -44,7 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
         with shared_stack(folder, postgres, redis, 0, config=folder / "config.yaml", api_port=0) as stack:
             tokens = _principals(stack)
             server = stack.run("api")
-            found = eventually(lambda: re.search(r"(http://\S+)\n", server.text), seconds=60, what="the API's address")
+            address = re.compile(r"(http://127\.0\.0\.1:\d+)")
+            found = eventually(lambda: address.search(server.text), seconds=60, what="the API's address")
             eventually(lambda: _answers(found[1]), seconds=60, what="the API answering")
             yield Site(stack, found[1], tokens)
     finally:

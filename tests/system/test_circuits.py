@@ -12,6 +12,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3, qp
 from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
+from qtasks.circuits.analysis import analyse, automatic_method
 from qtasks.client import Client
 from qtasks.errors import JobFailed
 from qtasks.lifecycle import Phase
@@ -35,10 +36,14 @@ def client(house: House) -> Client:
 def directly(
     circuit: QuantumCircuit, *, seed: int, level: int = 1, shots: int = 1024, **options: object
 ) -> dict[str, int]:
-    """The counts of Aer by itself: same level, method, seed and shots."""
+    """The counts of Aer by itself: same level, method, seed and shots. Before it runs it is told what it will do."""
     simulator = AerSimulator(**options)
     compiled = pass_manager(level, **options).run(circuit)
-    return dict(simulator.run(compiled, shots=shots, seed_simulator=seed).result().get_counts())
+    predicted = analyse(compiled)
+    result = simulator.run(compiled, shots=shots, seed_simulator=seed).result()
+    said = result.results[0].metadata
+    assert options or (automatic_method(predicted), predicted.active_qubits) == (said["method"], said["num_qubits"])
+    return dict(result.get_counts())
 
 
 @cache

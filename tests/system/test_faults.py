@@ -107,7 +107,7 @@ def test_a_killed_pool_process_frees_its_job_at_once_and_is_replaced(
 def test_neighbours_in_a_batch_whose_process_is_killed_complete_alone(house: House) -> None:
     [worker] = house.workers(1)
     client = house.client()
-    jobs = client.submit_many([middling(number) for number in range(100)])
+    jobs = client.submit_many([middling(number) for number in range(50)])
     eventually(lambda: reasons(jobs[0])["Running"], what="the batch running")
     [victim] = pool_processes(worker)
     os.kill(victim, signal.SIGKILL)

@@ -13,9 +13,9 @@ from qiskit.circuit import ClassicalRegister, Gate, Instruction, Parameter, Quan
 from qiskit.circuit.classical import types
 from qiskit.circuit.library import HGate, UnitaryGate, get_standard_gate_name_mapping
 from qiskit.quantum_info import Kraus, SuperOp
-from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
+from qtasks.backends.pass_managers import preset_pass_manager
 from qtasks.circuits import formats
 from qtasks.circuits.errors import CircuitError
 from qtasks.circuits.soundness import check_instructions, check_names
@@ -108,7 +108,7 @@ def test_an_unbound_angle_is_no_matter() -> None:
 
 def counts(circuit: QuantumCircuit) -> dict[str, int]:
     simulator = AerSimulator()
-    run = generate_preset_pass_manager(1, simulator).run(circuit)
+    run = preset_pass_manager(1, backend=simulator).run(circuit)
     found: dict[str, int] = simulator.run(run, shots=10, seed_simulator=1).result().get_counts()
     return found
 
