@@ -118,7 +118,8 @@ def configuration(*, reason: str) -> Any:
             reason=reason,
             hint=""
             if files
-            else "A pod needs the token of its service account: automountServiceAccountToken, or a projected volume.",
+            else "A pod needs the token of its service account (automountServiceAccountToken, or a projected volume); "
+            "elsewhere set KUBECONFIG.",
         ) from None
     found.retries = False
     return found

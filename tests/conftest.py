@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.support.stack import Stack
 
 hypothesis_settings.register_profile("qtasks", database=None, deadline=None)
 hypothesis_settings.load_profile("qtasks")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's job in the background ignores Ctrl-C, and so would every program that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("tests/topology/", "tests/system/test_faults.py", "tests/system/test_circuits.py")
 """What takes longest goes first: when files are dealt out to processes, nobody waits for it at the end."""

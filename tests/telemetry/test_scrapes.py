@@ -192,7 +192,7 @@ def test_a_process_that_is_killed_takes_no_figure_along(scene: Scene) -> None:
     assert scene.counted("qtasks_stage_jobs_total", "execution") == before
     scene.stack.client("killed").submit(BELL_QASM, shots=10).result(timeout=30)
     eventually(lambda: scene.counted("qtasks_stage_jobs_total", "execution") == before + 1, what="one more")
-    assert probe(scene.port, "/healthz")[0] == 200
+    eventually(lambda: probe(scene.port, "/healthz")[0] == 200, what="another process in the pool")
 
 
 def test_a_job_whose_process_dies_counts_as_lost_and_taken_over(scene: Scene) -> None:
@@ -240,12 +240,17 @@ def _other_keeper(scene: Scene, before: int) -> bool:
 def test_a_main_process_that_stands_still_is_not_alive(scene: Scene) -> None:
     os.kill(_main(scene), signal.SIGSTOP)
     try:
-        status, checks = eventually(lambda: _failing(scene), seconds=20, what="/healthz telling of it")
+        checks = eventually(lambda: _standing(scene), seconds=20, what="/healthz telling of it")
     finally:
         os.kill(_main(scene), signal.SIGCONT)
-    assert status == 503
     assert checks["main"].startswith("its event loop has not turned for")
     eventually(lambda: probe(scene.port, "/healthz")[0] == 200, what="being well again")
+
+
+def _standing(scene: Scene) -> dict[str, str] | None:
+    """What /healthz says once the main process is what fails; a pool that is just made whole may fail before."""
+    failing = _failing(scene)
+    return failing[1] if failing is not None and failing[1]["main"] != "ok" else None
 
 
 def _failing(scene: Scene) -> tuple[int, dict[str, str]] | None:

@@ -12,7 +12,7 @@ from tests.support.circuits import BELL_SOURCE, heavy
 from tests.topology.production import NAMESPACE, Production
 
 SHOTS, SEED = 200, 42
-_PAUSE_SECONDS = 0.4
+_PAUSE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 
 
