@@ -42,6 +42,9 @@ def _ids(count: int) -> Iterator[tuple[str, datetime]]:
         yield str(uuid.UUID(int=value)), datetime.fromtimestamp(at / 1000, UTC)
 
 
+_ANALYSIS = {"qubits": 2, "clbits": 2, "depth": 3, "size": 4, "two_qubit_gates": 1, "measurements": 2}
+
+
 def _insert(tx: Connection, ids: list[tuple[str, datetime]], texts: Any) -> None:
     spec = {"circuit": {"source": "inline"}, "execution": {"shots": 1024, "priority": "normal"}}
     metrics = {"queue_seconds": 0.01, "run_seconds": 0.001, "total_seconds": 0.03, "transpiled_depth": 4}
@@ -73,13 +76,13 @@ def _insert(tx: Connection, ids: list[tuple[str, datetime]], texts: Any) -> None
             for job_id, at in ids
         ],
     )
-    resource = {"kind": "QiskitJob", "metadata": {}, "spec": spec}
+    resource = {"apiVersion": "quantum.io/v1", "kind": "QiskitJob", "metadata": {}, "spec": spec}
     for_input = {"resource": resource, "spec_hash": "0" * 64, "format": "qasm2", "sha256": "0" * 64}
     tx.execute(
         insert(inputs),
         [{**row, "data": texts[n % len(texts)].encode()} for n, row in enumerate(every(**for_input))],
     )
-    tx.execute(insert(circuits), every(fingerprint="0" * 64, analysis={"qubits": 2}, qpy=bytes(400)))
+    tx.execute(insert(circuits), every(fingerprint="0" * 64, analysis=_ANALYSIS, qpy=bytes(400)))
     tx.execute(
         insert(attempts),
         [
