@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
 from qtasks.backends.catalogue import from_data
 from qtasks.backends.compatibility import Capabilities
 from qtasks.backends.modelled import model_entries, model_target, simulator_entry
+from qtasks.backends.protocol import BackendError
 from qtasks.backends.recent import Recent
 from qtasks.backends.snapshots import Snapshots
 from qtasks.circuits.formats import load_canonical
@@ -78,6 +80,7 @@ class Chooser:
         `circuit` gives the checked circuit (canonical QPY) when it has to be compiled; None: nothing is compiled.
         `memory`: the most that a simulation of our own may take, in bytes.
         """
+        facts = self._resolved(facts)
         with self._store.read() as tx:
             entries = catalogue.of_accounts(tx, [account.name for account in accounts], self._kept)
             kept = fidelities.of_circuit(tx, facts.namespace, facts.fingerprint, facts.compilation.key)
@@ -99,6 +102,14 @@ class Chooser:
             with self._store.begin() as tx:
                 fidelities.keep(tx, facts.namespace, facts.fingerprint, facts.compilation.key, exact.found)
         return selection
+
+    def _resolved(self, facts: JobFacts) -> JobFacts:
+        """With the name that the catalogue has for a modelled device: `ibm_perth` is `fake_perth` there."""
+        if facts.name is None or facts.types != (BackendType.IBM_SIMULATOR,):
+            return facts
+        with suppress(BackendError):  # nothing qualifies then, which says so
+            return replace(facts, name=self._snapshots.resolve(facts.name))
+        return facts
 
     def _own(self, facts: JobFacts, memory: int | None) -> list[Entry]:
         own: list[Entry] = []

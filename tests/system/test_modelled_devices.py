@@ -7,6 +7,7 @@ import pytest
 from qtasks.client import Client
 from qtasks.lifecycle import Phase
 from tests.support import insides
+from tests.support.circuits import bell
 from tests.support.house import House
 
 pytestmark = pytest.mark.system
@@ -45,3 +46,8 @@ def test_a_circuit_too_wide_for_the_device_and_a_device_that_nobody_knows_are_re
     assert [one["phase"] for one in status] == [Phase.FAILED.value] * 2
     assert [one["reason"] for one in status] == ["TooManyQubits", "NoSuchDevice"]
     assert "brisbane" in status[1]["message"]
+
+
+def test_a_modelled_device_is_found_by_the_name_of_the_real_one(house: House) -> None:
+    [chosen] = house.client().estimate(bell(), backend={"type": "ibm_simulator", "name": "ibm_perth"})
+    assert chosen["selection"]["chosen"]["device"] == "fake_perth"
