@@ -140,9 +140,9 @@ def _profile(system: System, what: str, count: int, *, functions: bool) -> None:
             for owner, name in _PARTS:
                 wrapped = parts.around(f"{owner.__name__}.{name}", getattr(owner, name))
                 patches.enter_context(mock.patch.object(owner, name, wrapped))
-            for stage, function in runner._QUEUES.items():
+            for stage, function in runner._STAGES.items():
                 patches.enter_context(
-                    mock.patch.dict(runner._QUEUES, {stage: parts.around(f"stage {stage}", function)})
+                    mock.patch.dict(runner._STAGES, {stage: parts.around(f"stage {stage}", function)})
                 )
             started = time.perf_counter(), time.process_time()
             if functions:
