@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +57,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder with one <kind>.json each")
     parser.add_argument("--check", action="store_true", help="verify only")
     options = parser.parse_args(arguments)
+    texts = {
+        f"{kind}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for kind, schema in json_schemas().items()
+    }
+    return keep(options.folder, texts, check=options.check)
+
+
+def keep(folder: Path, texts: Mapping[str, str], *, check: bool) -> int:
+    """Write generated `texts`, by the names of their files, or only say which differ; what a command exits with."""
     stale = []
-    for kind, schema in json_schemas().items():
-        path = options.folder / f"{kind}.json"
-        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    for name, text in texts.items():
+        path = folder / name
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(path)
-        if not options.check:
-            options.folder.mkdir(parents=True, exist_ok=True)
+        if not check:
+            folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     for path in stale:
-        sys.stdout.write(f"{path}: {'out of date' if options.check else 'written'}\n")
-    return 1 if options.check and stale else 0
+        sys.stdout.write(f"{path}: {'out of date' if check else 'written'}\n")
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from qtasks.operator.crds import definitions
+from qtasks.resources.schema import keep
 
 _HEAD = "# Generated from qtasks/resources by `make docs`.\n"
 
@@ -34,18 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder with one <plural>.yaml each")
     parser.add_argument("--check", action="store_true", help="verify only")
     options = parser.parse_args(arguments)
-    stale = []
-    for plural, definition in definitions().items():
-        path, wanted = options.folder / f"{plural}.yaml", text(definition)
-        if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-            continue
-        stale.append(path)
-        if not options.check:
-            options.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted, encoding="utf-8")
-    for path in stale:
-        sys.stdout.write(f"{path}: {'out of date' if options.check else 'written'}\n")
-    return 1 if options.check and stale else 0
+    texts = {f"{plural}.yaml": text(definition) for plural, definition in definitions().items()}
+    return keep(options.folder, texts, check=options.check)
 
 
 if __name__ == "__main__":
